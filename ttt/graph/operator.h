@@ -1,0 +1,114 @@
+/* What an operator is: its name, its gradient, its cost, and the table of its implementations.
+ *
+ * An operator's folder ops/<op>/ has a builder that checks its arguments and calls ttt_node_add, and one
+ * `const ttt_operator`.  The graph knows operators through this interface alone.
+ */
+#ifndef TTT_GRAPH_OPERATOR_H
+#define TTT_GRAPH_OPERATOR_H
+
+#include <stddef.h>
+
+#include "ttt/device/device.h"
+#include "ttt/graph/graph.h"
+
+/* A tensor as an implementation sees it: element (i, j, ...) lies at data + (i*stride[0] + j*stride[1] ...).
+ */
+typedef struct ttt_operand {
+    void *data; /* NULL while planning, and for an input that is TTT_NONE (dtype is then 0) */
+    ttt_dtype dtype;
+    ttt_shape shape;
+    int64_t stride[TTT_MAX_RANK]; /* elements */
+} ttt_operand;
+
+/* One node about to be planned or run. */
+typedef struct ttt_launch {
+    const ttt_operand *in;
+    const ttt_operand *out;
+    int n_in, n_out;
+    const void *attributes; /* the operator's own struct */
+    void *workspace;        /* as many bytes as the implementation asked for, aligned to 64 */
+    ttt_device *device;
+    int threads;
+} ttt_launch;
+
+typedef struct ttt_implementation {
+    const char *name;
+    ttt_device_kind device;
+    /* Whether it can run this node; sets *why to a phrase when it cannot.  NULL: it always can. */
+    bool (*supports)(const ttt_launch *launch, const char **why);
+    size_t (*workspace)(const ttt_launch *launch); /* bytes; NULL: none */
+    ttt_status (*run)(const ttt_launch *launch);
+} ttt_implementation;
+
+typedef struct ttt_cost {
+    double flops; /* multiply and add count as one each; transcendental functions as one */
+    double bytes; /* least traffic: each input read once, each output written once */
+} ttt_cost;
+
+typedef struct ttt_node ttt_node;
+
+typedef struct ttt_operator {
+    const char *name;
+    size_t attribute_size; /* bytes of the struct that ttt_node_add copies */
+
+    /* Builds in_gradients[i] for the inputs where wanted[i] is set, out of out_gradients (TTT_NONE where
+     * none flows into an output).  May leave TTT_NONE for "zero".  NULL: the operator has no gradient, and
+     * asking for one is an error. */
+    void (*gradient)(ttt_graph *graph, const ttt_node *node, const ttt_tensor *out_gradients,
+                     const bool *wanted, ttt_tensor *in_gradients);
+
+    /* FLOPs, and bytes where they are not simply those of all operands (bytes 0: the graph fills them in). */
+    ttt_cost (*cost)(const ttt_launch *launch);
+
+    /* Bit i: output 0 may be written over input i, if that has the same layout and is not used later. */
+    unsigned overwrites;
+
+    bool has_effect; /* it writes variables among its inputs: never dropped, never moved */
+
+    const ttt_implementation *const *implementations; /* best first, ends with NULL */
+} ttt_operator;
+
+/* The description of one output for ttt_node_add: a fresh, contiguous tensor. */
+typedef struct ttt_output_spec {
+    ttt_dtype dtype;
+    ttt_shape shape;
+} ttt_output_spec;
+
+/* Appends a node.  Inputs may be TTT_NONE where the operator allows it; when one is invalid, nothing is
+ * appended and all outputs are invalid.  `attributes` is copied. */
+void ttt_node_add(ttt_graph *graph, const ttt_operator *op, const void *attributes, const ttt_tensor *inputs,
+                  int n_inputs, const ttt_output_spec *specs, int n_outputs, ttt_tensor *outputs);
+
+/* The same for one output. */
+ttt_tensor ttt_node_add_one(ttt_graph *graph, const ttt_operator *op, const void *attributes,
+                            const ttt_tensor *inputs, int n_inputs, ttt_dtype dtype, ttt_shape shape);
+
+/* For gradient builders. */
+ttt_tensor ttt_node_input(const ttt_node *node, int i);
+ttt_tensor ttt_node_output(const ttt_node *node, int i);
+int ttt_node_input_count(const ttt_node *node);
+int ttt_node_output_count(const ttt_node *node);
+const void *ttt_node_attributes(const ttt_node *node);
+
+/* Records an error (the first one stays) and returns an invalid handle. */
+ttt_tensor ttt_graph_fail(ttt_graph *graph, ttt_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Whether every one of the handles is usable; an invalid one must make a builder return TTT_INVALID. */
+bool ttt_valid(ttt_tensor x);
+#define TTT_INVALID ((ttt_tensor){-1})
+
+/* Whether x is laid out in order without gaps, and stride of a dimension (elements). */
+bool ttt_is_contiguous(const ttt_graph *graph, ttt_tensor x);
+int64_t ttt_stride(const ttt_graph *graph, ttt_tensor x, int dimension);
+
+/* The same for an operand. */
+bool ttt_operand_contiguous(const ttt_operand *x);
+int64_t ttt_operand_elements(const ttt_operand *x);
+int64_t ttt_operand_bytes(const ttt_operand *x);
+
+/* supports(): whether all operands that exist have this type, else *why is set. */
+bool ttt_all_f32(const ttt_launch *launch, const char **why);
+bool ttt_all_contiguous_f32(const ttt_launch *launch, const char **why);
+
+#endif
