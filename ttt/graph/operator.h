@@ -64,6 +64,14 @@ typedef struct ttt_operator {
     unsigned overwrites;
 
     bool has_effect; /* it writes variables among its inputs: never dropped, never moved */
+    bool is_view;    /* its outputs are other shapes over input 0 (ttt_view_add): nothing is launched */
+
+    /* Merges two nodes of this operator into one that does the work of both, the producer's only output
+     * being an operand of the consumer.  The merged node's inputs are numbered anew: producer_inputs[i] and
+     * consumer_inputs[i] give the new number of each old input, -1 for the producer's output.  Writes the
+     * merged attributes; false when the two do not fit into one.  NULL: nodes of this operator stay apart. */
+    bool (*compose)(void *merged, const void *producer, const int *producer_inputs, const void *consumer,
+                    const int *consumer_inputs, int n_inputs);
 
     const ttt_implementation *const *implementations; /* best first, ends with NULL */
 } ttt_operator;
@@ -82,6 +90,16 @@ void ttt_node_add(ttt_graph *graph, const ttt_operator *op, const void *attribut
 /* The same for one output. */
 ttt_tensor ttt_node_add_one(ttt_graph *graph, const ttt_operator *op, const void *attributes,
                             const ttt_tensor *inputs, int n_inputs, ttt_dtype dtype, ttt_shape shape);
+
+/* Appends a node whose outputs are views of x: output i has specs[i].shape, and the given strides and offset
+ * (elements) within x's memory.  For operators with is_view. */
+typedef struct ttt_view_spec {
+    ttt_shape shape;
+    int64_t stride[TTT_MAX_RANK];
+    int64_t offset; /* from x's first element */
+} ttt_view_spec;
+void ttt_view_add(ttt_graph *graph, const ttt_operator *op, const void *attributes, ttt_tensor x,
+                  const ttt_view_spec *specs, int n_outputs, ttt_tensor *outputs);
 
 /* For gradient builders. */
 ttt_tensor ttt_node_input(const ttt_node *node, int i);
@@ -106,6 +124,13 @@ int64_t ttt_stride(const ttt_graph *graph, ttt_tensor x, int dimension);
 bool ttt_operand_contiguous(const ttt_operand *x);
 int64_t ttt_operand_elements(const ttt_operand *x);
 int64_t ttt_operand_bytes(const ttt_operand *x);
+
+/* An operator's cost for a launch, bytes filled in. */
+ttt_cost ttt_cost_of(const ttt_operator *op, const ttt_launch *launch);
+
+/* Two builders that the gradient itself uses; ops/pointwise and ops/fill have them. */
+ttt_tensor ttt_add(ttt_graph *graph, ttt_tensor a, ttt_tensor b);
+ttt_tensor ttt_fill(ttt_graph *graph, ttt_shape shape, float value);
 
 /* supports(): whether all operands that exist have this type, else *why is set. */
 bool ttt_all_f32(const ttt_launch *launch, const char **why);

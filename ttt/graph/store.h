@@ -17,6 +17,7 @@ typedef struct ttt_stored {
 
 ttt_status ttt_store_create(ttt_device *device, ttt_store **store);
 void ttt_store_destroy(ttt_store *store);
+ttt_device *ttt_store_device(const ttt_store *store);
 
 /* Adds a variable filled with zeros.  Fails with TTT_ARGUMENT when the name is taken, TTT_MEMORY. */
 ttt_status ttt_store_add(ttt_store *store, const char *name, ttt_dtype dtype, ttt_shape shape);

@@ -1,0 +1,16 @@
+/* The program's subcommands: each is one file, found through the table in main.c. */
+#ifndef TOOLS_COMMAND_H
+#define TOOLS_COMMAND_H
+
+#include "ttt/base/status.h"
+
+struct command {
+    const char *name;
+    const char *summary; /* one line for `ttt --help` */
+    const char *help;    /* `ttt NAME --help`, whole */
+    /* argv[0] is the first argument after the subcommand's name.  An error is printed and turned into the
+     * exit status by main: 2 for a user's mistake, 1 for a failure. */
+    ttt_status (*run)(int argc, char **argv);
+};
+
+#endif

@@ -1,0 +1,61 @@
+/* ttt: finds the subcommand, prints its error, and turns it into an exit status. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/command.h"
+
+/* One line per subcommand. */
+static const struct command *const commands[] = {
+    NULL,
+};
+
+static void print_usage(FILE *to)
+{
+    fprintf(
+        to,
+        "usage: ttt COMMAND [ARGUMENT ...]\n\n"
+        "Vision models with test-time training layers: train, evaluate, predict, measure.\n\ncommands:\n");
+    for (int i = 0; commands[i]; i++)
+        fprintf(to, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(to, "\n'ttt COMMAND --help' says more.\n");
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    if (wants_help(argc, argv)) {
+        fputs(command->help, stdout);
+        return 0;
+    }
+    ttt_status status = command->run(argc, argv);
+    if (!status)
+        return 0;
+    fprintf(stderr, "ttt %s: %s\n", command->name, ttt_status_text(status));
+    int code = ttt_status_is_mistake(status) ? 2 : 1;
+    ttt_status_free(status);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        print_usage(stdout);
+        return 0;
+    }
+    for (int i = 0; commands[i]; i++)
+        if (!strcmp(argv[1], commands[i]->name))
+            return run(commands[i], argc - 2, argv + 2);
+    fprintf(stderr, "ttt: there is no command '%s'; 'ttt --help' lists them\n", argv[1]);
+    return 2;
+}

@@ -1,0 +1,177 @@
+/* Laying activations, gradients and workspaces into one arena.
+ *
+ * Every storage is needed from the node that writes it to the last that reads it.  Two that are never
+ * needed at the same time may share memory: the largest are placed first, each into the tightest gap that is
+ * free for all of its life.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ttt/graph/plan_internal.h"
+
+enum { ALIGNMENT = 64 };
+
+struct block {
+    int64_t bytes, offset;
+    int first, last;
+    int64_t *where; /* takes the offset */
+};
+
+static struct plan_storage *storage_of(ttt_plan *plan, ttt_tensor x)
+{
+    return &plan->storages[plan->tensors[x.index].storage];
+}
+
+static void find_lifetimes(ttt_plan *plan)
+{
+    for (int n = 0; n < plan->n_nodes; n++) {
+        struct plan_node *node = &plan->nodes[n];
+        for (int i = 0; i < node->n_out; i++)
+            storage_of(plan, node->out[i])->first = n;
+        for (int i = 0; i < node->n_in; i++)
+            if (ttt_exists(node->in[i]))
+                storage_of(plan, node->in[i])->last = n;
+    }
+    for (int i = 0; i < plan->n_outputs; i++)
+        storage_of(plan, plan->outputs[i].tensor)->kept = true;
+    for (int i = 0; i < plan->n_storages; i++) {
+        struct plan_storage *storage = &plan->storages[i];
+        /* Inputs stay as written, so that a plan can be run again. */
+        if (storage->kind == STORAGE_INPUT)
+            storage->first = 0;
+        if (storage->kept || storage->kind == STORAGE_INPUT)
+            storage->last = plan->n_nodes;
+    }
+}
+
+static bool covers_storage(const ttt_plan *plan, ttt_tensor x)
+{
+    const struct tensor *tensor = &plan->tensors[x.index];
+    ttt_operand operand = {.dtype = tensor->dtype, .shape = tensor->shape};
+    memcpy(operand.stride, tensor->stride, sizeof operand.stride);
+    return ttt_operand_contiguous(&operand) &&
+           ttt_operand_bytes(&operand) == plan->storages[tensor->storage].bytes;
+}
+
+/* Lets outputs take over the memory of inputs that end here. */
+static void find_overwrites(ttt_plan *plan)
+{
+    for (int n = 0; n < plan->n_nodes; n++) {
+        struct plan_node *node = &plan->nodes[n];
+        struct plan_storage *out = node->n_out ? storage_of(plan, node->out[0]) : NULL;
+        for (int i = 0; i < node->n_in && out && out->same_as < 0; i++) {
+            if (!(node->op->overwrites >> (i < 31 ? i : 31) & 1) || !ttt_exists(node->in[i]))
+                continue;
+            int root = plan->tensors[node->in[i].index].storage;
+            while (plan->storages[root].same_as >= 0)
+                root = plan->storages[root].same_as;
+            struct plan_storage *in = &plan->storages[root];
+            if (in->kind != STORAGE_ACTIVATION || in->last != n || in->bytes != out->bytes ||
+                !covers_storage(plan, node->in[i]) || !covers_storage(plan, node->out[0]))
+                continue;
+            out->same_as = root;
+            in->last = out->last > n ? out->last : n;
+        }
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct block *x = a, *y = b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return x->first != y->first    ? (x->first > y->first) - (x->first < y->first)
+           : (x->where > y->where) ? 1
+                                   : -1;
+}
+
+/* The tightest gap between the blocks that live when `block` does; placed[] is sorted by offset. */
+static int64_t find_gap(struct block *const *placed, int count, const struct block *block)
+{
+    int64_t end = 0, best = -1, best_room = INT64_MAX;
+    for (int i = 0; i < count; i++) {
+        if (placed[i]->last < block->first || placed[i]->first > block->last)
+            continue;
+        int64_t room = placed[i]->offset - end;
+        if (room >= block->bytes && room < best_room) {
+            best = end;
+            best_room = room;
+        }
+        int64_t next = placed[i]->offset + placed[i]->bytes;
+        end = next > end ? next : end;
+    }
+    return best >= 0 ? best : end;
+}
+
+static int64_t place(struct block *blocks, struct block **placed, int count)
+{
+    int64_t size = 0;
+    for (int i = 0; i < count; i++) {
+        struct block *block = &blocks[i];
+        block->offset = find_gap(placed, i, block);
+        int at = i;
+        for (; at > 0 && placed[at - 1]->offset > block->offset; at--)
+            placed[at] = placed[at - 1];
+        placed[at] = block;
+        *block->where = block->offset;
+        size = block->offset + block->bytes > size ? block->offset + block->bytes : size;
+    }
+    return size;
+}
+
+static int64_t aligned(int64_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static int collect_blocks(ttt_plan *plan, struct block *blocks)
+{
+    int count = 0;
+    for (int i = 0; i < plan->n_storages; i++) {
+        struct plan_storage *storage = &plan->storages[i];
+        bool written =
+            storage->kind == STORAGE_INPUT || (storage->kind == STORAGE_ACTIVATION && storage->first >= 0);
+        if (written && storage->same_as < 0) {
+            int last = storage->last > storage->first ? storage->last : storage->first;
+            blocks[count++] =
+                (struct block){aligned(storage->bytes), 0, storage->first, last, &storage->offset};
+        }
+    }
+    for (int n = 0; n < plan->n_nodes; n++)
+        if (plan->nodes[n].workspace_bytes)
+            blocks[count++] = (struct block){aligned(plan->nodes[n].workspace_bytes), 0, n, n,
+                                             &plan->nodes[n].workspace_offset};
+    return count;
+}
+
+/* An output other than the first that nothing reads gets no memory: implementations see NULL. */
+static void drop_unread_outputs(ttt_plan *plan)
+{
+    for (int n = 0; n < plan->n_nodes; n++)
+        for (int i = 1; i < plan->nodes[n].n_out; i++) {
+            struct plan_storage *storage = storage_of(plan, plan->nodes[n].out[i]);
+            if (storage->last < 0)
+                storage->first = -1;
+        }
+}
+
+ttt_status plan_layout(ttt_plan *plan)
+{
+    find_lifetimes(plan);
+    drop_unread_outputs(plan);
+    find_overwrites(plan);
+    size_t most = (size_t)(plan->n_storages + plan->n_nodes) + 1;
+    struct block *blocks = malloc(most * sizeof *blocks);
+    struct block **placed = malloc(most * sizeof *placed);
+    if (!blocks || !placed) {
+        free(blocks);
+        free(placed);
+        return ttt_fail(TTT_MEMORY, "no memory to plan the graph");
+    }
+    int count = collect_blocks(plan, blocks);
+    qsort(blocks, (size_t)count, sizeof *blocks, by_size);
+    plan->memory.arena = place(blocks, placed, count);
+    free(blocks);
+    free(placed);
+    return TTT_OK;
+}

@@ -1,0 +1,59 @@
+/* How a plan is kept.  For the files of this folder alone. */
+#ifndef TTT_GRAPH_PLAN_INTERNAL_H
+#define TTT_GRAPH_PLAN_INTERNAL_H
+
+#include "ttt/graph/graph_internal.h"
+#include "ttt/graph/plan.h"
+
+struct plan_node {
+    const ttt_operator *op;
+    void *attributes;
+    ttt_tensor *in, *out;
+    int n_in, n_out;
+    char *name;
+    bool backward;
+    int merged; /* how many graph nodes it does the work of */
+    const ttt_implementation *row;
+    ttt_operand *operands; /* inputs, then outputs */
+    int64_t workspace_bytes, workspace_offset;
+};
+
+/* Memory from its first write (node `first`) to its last use (node `last`), both included. */
+struct plan_storage {
+    enum storage_kind kind;
+    ttt_dtype dtype;
+    ttt_shape shape;
+    char *name;
+    int64_t bytes;
+    int first, last; /* -1: never used */
+    bool kept;       /* an output: lives to the end */
+    int same_as;     /* overwrites this storage; -1: has memory of its own */
+    int64_t offset;  /* in the arena */
+    char *data;
+};
+
+struct ttt_plan {
+    ttt_store *store;
+    ttt_device *device;
+    struct plan_node *nodes;
+    struct tensor *tensors;
+    struct plan_storage *storages;
+    struct named_output *outputs;
+    int n_nodes, n_tensors, n_storages, n_outputs;
+    ttt_plan_memory memory;
+    void *arena;
+    double flops, bytes;
+};
+
+/* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
+ttt_status plan_fuse(ttt_plan *plan);
+
+/* Lifetimes, overwriting, and offsets of everything in the arena; sets memory.arena. */
+ttt_status plan_layout(ttt_plan *plan);
+
+/* The launch of a node as planned. */
+ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node);
+
+void plan_node_clear(struct plan_node *node);
+
+#endif

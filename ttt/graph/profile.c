@@ -1,0 +1,66 @@
+/* Timing a plan node by node. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "ttt/graph/plan_internal.h"
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static ttt_status time_nodes(ttt_plan *plan, int runs, double *seconds)
+{
+    for (int run = 0; run < runs; run++)
+        for (int n = 0; n < plan->n_nodes; n++) {
+            ttt_launch launch = plan_launch(plan, &plan->nodes[n]);
+            double start = now();
+            TRY(plan->nodes[n].row->run(&launch));
+            seconds[n * runs + run] = now() - start;
+        }
+    return TTT_OK;
+}
+
+static void describe(const ttt_plan *plan, int runs, double *seconds, ttt_node_profile *profiles)
+{
+    for (int n = 0; n < plan->n_nodes; n++) {
+        const struct plan_node *node = &plan->nodes[n];
+        ttt_launch launch = plan_launch(plan, node);
+        ttt_cost cost = ttt_cost_of(node->op, &launch);
+        qsort(seconds + n * runs, (size_t)runs, sizeof *seconds, ascending);
+        profiles[n] = (ttt_node_profile){.name = node->name,
+                                         .op = node->op->name,
+                                         .implementation = node->row->name,
+                                         .backward = node->backward,
+                                         .seconds = seconds[n * runs + runs / 2],
+                                         .flops = cost.flops,
+                                         .bytes = cost.bytes};
+    }
+}
+
+ttt_status ttt_plan_profile(ttt_plan *plan, int runs, ttt_node_profile **nodes, int *count)
+{
+    if (!plan->arena || runs < 1)
+        return ttt_fail(TTT_ARGUMENT, "a profile needs a prepared plan and at least one run");
+    double *seconds = malloc(((size_t)plan->n_nodes * (size_t)runs + 1) * sizeof *seconds);
+    *nodes = malloc(((size_t)plan->n_nodes + 1) * sizeof **nodes);
+    ttt_status status =
+        seconds && *nodes ? time_nodes(plan, runs, seconds) : ttt_fail(TTT_MEMORY, "no memory for a profile");
+    if (!status) {
+        describe(plan, runs, seconds, *nodes);
+        *count = plan->n_nodes;
+    } else {
+        free(*nodes);
+        *nodes = NULL;
+    }
+    free(seconds);
+    return status;
+}

@@ -1,0 +1,186 @@
+/* Running a plan: memory, inputs and outputs, launches. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ttt/graph/plan_internal.h"
+
+static ttt_status find_data(ttt_plan *plan)
+{
+    for (int i = 0; i < plan->n_storages; i++) {
+        struct plan_storage *storage = &plan->storages[i];
+        if (storage->kind == STORAGE_VARIABLE) {
+            if (!ttt_store_find(plan->store, storage->name))
+                TRY(ttt_store_add(plan->store, storage->name, storage->dtype, storage->shape));
+            storage->data = ttt_store_find(plan->store, storage->name)->data;
+        } else if (storage->first >= 0) {
+            int root = i;
+            while (plan->storages[root].same_as >= 0)
+                root = plan->storages[root].same_as;
+            storage->data = (char *)plan->arena + plan->storages[root].offset;
+        }
+    }
+    return TTT_OK;
+}
+
+static char *data_of(const ttt_plan *plan, ttt_tensor x)
+{
+    if (!ttt_exists(x))
+        return NULL;
+    const struct tensor *tensor = &plan->tensors[x.index];
+    char *data = plan->storages[tensor->storage].data;
+    return data ? data + tensor->offset * (int64_t)ttt_dtype_size(tensor->dtype) : NULL;
+}
+
+ttt_status ttt_plan_prepare(ttt_plan *plan)
+{
+    if (!plan->arena)
+        TRY(ttt_device_allocate(plan->device, (size_t)plan->memory.arena, &plan->arena));
+    TRY(find_data(plan));
+    for (int n = 0; n < plan->n_nodes; n++) {
+        struct plan_node *node = &plan->nodes[n];
+        for (int i = 0; i < node->n_in; i++)
+            node->operands[i].data = data_of(plan, node->in[i]);
+        for (int i = 0; i < node->n_out; i++)
+            node->operands[node->n_in + i].data = data_of(plan, node->out[i]);
+    }
+    return TTT_OK;
+}
+
+static const struct plan_storage *find_input(const ttt_plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->n_storages; i++)
+        if (plan->storages[i].kind == STORAGE_INPUT && !strcmp(plan->storages[i].name, name))
+            return &plan->storages[i];
+    return NULL;
+}
+
+static const struct tensor *find_output(const ttt_plan *plan, const char *name, ttt_tensor *handle)
+{
+    for (int i = 0; i < plan->n_outputs; i++)
+        if (!strcmp(plan->outputs[i].name, name)) {
+            *handle = plan->outputs[i].tensor;
+            return &plan->tensors[handle->index];
+        }
+    return NULL;
+}
+
+ttt_status ttt_plan_write(ttt_plan *plan, const char *input, const void *host)
+{
+    const struct plan_storage *storage = find_input(plan, input);
+    if (!storage)
+        return ttt_fail(TTT_ARGUMENT, "the graph has no input '%s'", input);
+    if (!storage->data)
+        return ttt_fail(TTT_ARGUMENT, "input '%s' is written before the plan is prepared", input);
+    return ttt_device_upload(plan->device, storage->data, host, (size_t)storage->bytes);
+}
+
+ttt_status ttt_plan_read(ttt_plan *plan, const char *output, void *host)
+{
+    ttt_tensor handle;
+    const struct tensor *tensor = find_output(plan, output, &handle);
+    if (!tensor)
+        return ttt_fail(TTT_ARGUMENT, "the graph has no output '%s'", output);
+    const char *data = data_of(plan, handle);
+    if (!data)
+        return ttt_fail(TTT_ARGUMENT, "output '%s' is read before the plan is prepared", output);
+    size_t bytes = (size_t)ttt_shape_elements(tensor->shape) * ttt_dtype_size(tensor->dtype);
+    return ttt_device_download(plan->device, host, data, bytes);
+}
+
+bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype, ttt_shape *shape)
+{
+    ttt_tensor handle;
+    const struct plan_storage *input = find_input(plan, name);
+    const struct tensor *output = find_output(plan, name, &handle);
+    if (!input && !output)
+        return false;
+    *dtype = input ? input->dtype : output->dtype;
+    *shape = input ? input->shape : output->shape;
+    return true;
+}
+
+static ttt_status run_node(ttt_plan *plan, const struct plan_node *node)
+{
+    ttt_launch launch = plan_launch(plan, node);
+    ttt_status status = node->row->run(&launch);
+    return status ? ttt_within(status, "%s (%s:%s on %s)", node->name, node->op->name, node->row->name,
+                               ttt_device_name(plan->device))
+                  : TTT_OK;
+}
+
+static ttt_status not_prepared(const ttt_plan *plan)
+{
+    return plan->arena ? TTT_OK : ttt_fail(TTT_ARGUMENT, "the plan is run before it is prepared");
+}
+
+ttt_status ttt_plan_run(ttt_plan *plan)
+{
+    TRY(not_prepared(plan));
+    for (int n = 0; n < plan->n_nodes; n++)
+        TRY(run_node(plan, &plan->nodes[n]));
+    return TTT_OK;
+}
+
+/* The index of the first element that is not finite; -1 when all are.  f32 only: other types count as finite.
+ */
+static ttt_status first_bad_element(ttt_device *device, const char *data, ttt_dtype dtype, int64_t elements,
+                                    int64_t *bad)
+{
+    *bad = -1;
+    if (dtype != TTT_F32 || !data)
+        return TTT_OK;
+    float *host = malloc((size_t)elements * sizeof *host);
+    if (!host)
+        return ttt_fail(TTT_MEMORY, "no memory to look at a tensor of %lld elements", (long long)elements);
+    ttt_status status = ttt_device_download(device, host, data, (size_t)elements * sizeof *host);
+    for (int64_t i = 0; i < elements && !status && *bad < 0; i++)
+        if (!isfinite(host[i]))
+            *bad = i;
+    free(host);
+    return status;
+}
+
+static ttt_status check_storages(ttt_plan *plan)
+{
+    for (int i = 0; i < plan->n_storages; i++) {
+        const struct plan_storage *s = &plan->storages[i];
+        int64_t bad;
+        if (s->kind == STORAGE_ACTIVATION)
+            continue;
+        TRY(first_bad_element(plan->device, s->data, s->dtype, ttt_shape_elements(s->shape), &bad));
+        if (bad >= 0)
+            return ttt_fail(TTT_NUMERIC, "%s '%s' is not finite at element %lld",
+                            s->kind == STORAGE_INPUT ? "input" : "variable", s->name, (long long)bad);
+    }
+    return TTT_OK;
+}
+
+static ttt_status check_outputs(ttt_plan *plan, const struct plan_node *node)
+{
+    for (int i = 0; i < node->n_out; i++) {
+        const ttt_operand *out = &node->operands[node->n_in + i];
+        int64_t bad;
+        TRY(first_bad_element(plan->device, out->data, out->dtype, ttt_operand_elements(out), &bad));
+        char shape[TTT_SHAPE_TEXT];
+        if (bad >= 0)
+            return ttt_fail(TTT_NUMERIC,
+                            "%s%s, output %d %s, is the first tensor that is not finite, at element %lld",
+                            node->name, node->backward ? " (backward)" : "", i,
+                            ttt_shape_text(out->shape, shape), (long long)bad);
+    }
+    return TTT_OK;
+}
+
+ttt_status ttt_plan_check_finite(ttt_plan *plan)
+{
+    TRY(not_prepared(plan));
+    TRY(check_storages(plan));
+    for (int n = 0; n < plan->n_nodes; n++) {
+        if (plan->nodes[n].op->has_effect)
+            continue;
+        TRY(run_node(plan, &plan->nodes[n]));
+        TRY(check_outputs(plan, &plan->nodes[n]));
+    }
+    return TTT_OK;
+}

@@ -1,0 +1,79 @@
+/* Branch-free single-precision functions that compilers vectorise.  NaN in gives NaN out. */
+#ifndef TTT_OPS_POINTWISE_MATH_H
+#define TTT_OPS_POINTWISE_MATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* 2^n for an integral n in [-126, 127]. */
+static inline float ttt_power_of_two(int32_t n)
+{
+    int32_t bits = (n + 127) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* exp(x): relative error below 2e-7; 0 below about -87, infinity above 89.
+ * x = n log 2 + r with |r| <= log(2) / 2, where exp(r) is its Taylor polynomial of degree 7. */
+static inline float ttt_fast_exp(float x)
+{
+    x = x < -87.0f ? -200.0f : x;
+    x = x > 89.0f ? 89.5f : x;
+    float n = rintf(x * 1.44269504f);
+    n = n < -126.0f ? -252.0f : n;
+    float r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    r = n < -126.0f ? 0.0f : r;
+    float p = 1.98412698e-4f;
+    p = p * r + 1.38888889e-3f;
+    p = p * r + 8.33333333e-3f;
+    p = p * r + 4.16666667e-2f;
+    p = p * r + 1.66666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    int32_t half = (int32_t)n / 2;
+    return p * ttt_power_of_two(half) * ttt_power_of_two((int32_t)n - half);
+}
+
+/* s(x) = 1 / (1 + exp(-x)) */
+static inline float ttt_fast_sigmoid(float x)
+{
+    return 1.0f / (1.0f + ttt_fast_exp(-x));
+}
+
+/* erf(x), given e = exp(-x^2): absolute error below 2e-7.
+ * Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26. */
+static inline float ttt_erf_given(float x, float e)
+{
+    float a = fabsf(x);
+    float t = 1.0f / (1.0f + 0.3275911f * a);
+    float p = 1.061405429f;
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    return copysignf(1.0f - p * t * e, x);
+}
+
+static inline float ttt_fast_erf(float x)
+{
+    return ttt_erf_given(x, ttt_fast_exp(-x * x));
+}
+
+/* x/2 (1 + erf(x / sqrt 2)) */
+static inline float ttt_fast_gelu(float x)
+{
+    return 0.5f * x * (1.0f + ttt_fast_erf(x * 0.70710678f));
+}
+
+/* d gelu / dx = (1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi) */
+static inline float ttt_fast_gelu_grad(float x)
+{
+    float e = ttt_fast_exp(-0.5f * x * x);
+    return 0.5f + 0.5f * ttt_erf_given(x * 0.70710678f, e) + 0.39894228f * x * e;
+}
+
+#endif

@@ -1,0 +1,53 @@
+/* What a pointwise node computes: a short straight-line program over its operands. */
+#ifndef TTT_OPS_POINTWISE_PROGRAM_H
+#define TTT_OPS_POINTWISE_PROGRAM_H
+
+#include <stdint.h>
+
+#include "ttt/graph/operator.h"
+
+enum pointwise_function {
+    POINTWISE_ADD, /* of two values */
+    POINTWISE_SUB,
+    POINTWISE_MUL,
+    POINTWISE_DIV,
+    POINTWISE_SCALE, /* of a value and the instruction's constant */
+    POINTWISE_SHIFT,
+    POINTWISE_EXP, /* of one value, as the builders of pointwise.h */
+    POINTWISE_SQRT,
+    POINTWISE_SQUARE,
+    POINTWISE_RECIPROCAL,
+    POINTWISE_RECIPROCAL_OR_ZERO,
+    POINTWISE_SIGMOID,
+    POINTWISE_SILU,
+    POINTWISE_SILU_GRAD,
+    POINTWISE_SILU_GRAD2, /* silu''(x) */
+    POINTWISE_GELU,
+    POINTWISE_GELU_GRAD,
+    POINTWISE_GELU_GRAD2, /* gelu''(x) */
+    POINTWISE_SOFTPLUS,
+};
+
+enum { POINTWISE_MOST_INSTRUCTIONS = 40, POINTWISE_MOST_INPUTS = 16 };
+
+/* Values are numbered: inputs first, then the result of each instruction. */
+struct pointwise_instruction {
+    uint8_t function;
+    uint8_t a, b; /* values; b only for functions of two */
+    float constant;
+};
+
+/* The last instruction's result is the output. */
+struct pointwise_program {
+    int n_inputs, n_instructions;
+    struct pointwise_instruction instructions[POINTWISE_MOST_INSTRUCTIONS];
+};
+
+/* ttt_operator.compose for pointwise nodes. */
+bool pointwise_compose(void *merged, const void *producer, const int *producer_inputs, const void *consumer,
+                       const int *consumer_inputs, int n_inputs);
+
+extern const ttt_operator ttt_op_pointwise;
+extern const ttt_implementation ttt_pointwise_cpu;
+
+#endif
