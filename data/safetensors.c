@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
+#include "data/safetensors_header.h"
 
 /* The limit of the published reader: a longer header is an attack or a damaged length. */
 static const uint64_t max_header_bytes = 100000000;
@@ -16,35 +16,10 @@ enum { data_alignment = 64 };
 
 struct safetensors_file {
     char *path;
-    json_t *header; /* owns every name and metadata string */
-    safetensors_tensor *tensors;
-    size_t count;
-    const safetensors_tensor **by_name;
-    safetensors_metadata *metadata;
-    size_t metadata_count;
+    safetensors_header header;
+    const safetensors_tensor **by_name; /* [header.count], sorted by name */
     unsigned char *data;
 };
-
-/* Offsets of a tensor in the data section, kept beside it until the bytes are read. */
-struct extent {
-    safetensors_tensor tensor;
-    uint64_t begin, end;
-};
-
-/* A name from the file made fit for one line of text. */
-struct printable {
-    char text[96];
-};
-
-static struct printable printable(const char *name)
-{
-    struct printable out;
-    size_t n = 0;
-    for (; name[n] && n < sizeof out.text - 4; n++)
-        out.text[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
-    strcpy(out.text + n, name[n] ? "..." : "");
-    return out;
-}
 
 static ttt_status read_exactly(int fd, void *to, size_t bytes, uint64_t offset)
 {
@@ -82,7 +57,7 @@ static ttt_status open_regular(const char *path, int *fd, uint64_t *size)
 }
 
 /* Reads the length and the JSON text; *data_start is where the tensors' bytes begin. */
-static ttt_status read_header(int fd, uint64_t size, json_t **header, uint64_t *data_start)
+static ttt_status read_header(int fd, uint64_t size, safetensors_header *header, uint64_t *data_start)
 {
     unsigned char prefix[8];
     uint64_t length = 0;
@@ -98,179 +73,15 @@ static ttt_status read_header(int fd, uint64_t size, json_t **header, uint64_t *
     if (length > size - sizeof prefix)
         return ttt_fail(TTT_FORMAT, "truncated: header of %llu bytes, %llu are left in the file",
                         (unsigned long long)length, (unsigned long long)(size - sizeof prefix));
+    *data_start = sizeof prefix + length;
     char *text = malloc(length + 1);
     if (!text)
         return ttt_fail(TTT_MEMORY, "no memory for a header of %llu bytes", (unsigned long long)length);
     ttt_status status = read_exactly(fd, text, length, sizeof prefix);
-    if (!status && (length == 0 || text[0] != '{'))
-        status = ttt_fail(TTT_FORMAT, "not a safetensors file: the header does not start with '{'");
-    if (!status) {
-        json_error_t error;
-        *header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-        if (!*header)
-            status = ttt_fail(TTT_FORMAT, "bad header at byte %d: %s", error.position + 8,
-                              printable(error.text).text);
-        *data_start = sizeof prefix + length;
-    }
+    if (!status)
+        status = safetensors_header_parse(text, length, size - *data_start, header);
     free(text);
     return status;
-}
-
-static const struct {
-    const char *name;
-    size_t size;
-} dtypes[] = {
-    [SAFETENSORS_F64] = {"F64", 8},   [SAFETENSORS_F32] = {"F32", 4}, [SAFETENSORS_F16] = {"F16", 2},
-    [SAFETENSORS_BF16] = {"BF16", 2}, [SAFETENSORS_I64] = {"I64", 8}, [SAFETENSORS_I32] = {"I32", 4},
-    [SAFETENSORS_U8] = {"U8", 1},
-};
-static const size_t dtype_count = sizeof dtypes / sizeof dtypes[0];
-
-size_t safetensors_dtype_size(safetensors_dtype dtype)
-{
-    return dtypes[dtype].size;
-}
-
-const char *safetensors_dtype_name(safetensors_dtype dtype)
-{
-    return dtypes[dtype].name;
-}
-
-static ttt_status parse_dtype(const json_t *value, safetensors_dtype *dtype)
-{
-    if (!json_is_string(value))
-        return ttt_fail(TTT_FORMAT, "dtype is not a string");
-    for (size_t i = 1; i < dtype_count; i++)
-        if (!strcmp(dtypes[i].name, json_string_value(value))) {
-            *dtype = (safetensors_dtype)i;
-            return TTT_OK;
-        }
-    return ttt_fail(TTT_FORMAT, "unknown dtype '%s'; known are F64, F32, F16, BF16, I64, I32, U8",
-                    printable(json_string_value(value)).text);
-}
-
-/* A JSON integer >= 0. */
-static bool parse_natural(const json_t *value, uint64_t *number)
-{
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return false;
-    *number = (uint64_t)json_integer_value(value);
-    return true;
-}
-
-static ttt_status parse_shape(const json_t *value, safetensors_tensor *tensor)
-{
-    if (!json_is_array(value))
-        return ttt_fail(TTT_FORMAT, "shape is not an array");
-    if (json_array_size(value) > SAFETENSORS_MAX_RANK)
-        return ttt_fail(TTT_FORMAT, "%zu dimensions, at most %d are allowed", json_array_size(value),
-                        SAFETENSORS_MAX_RANK);
-    tensor->rank = (int)json_array_size(value);
-    tensor->count = 1;
-    for (int i = 0; i < tensor->rank; i++) {
-        uint64_t dimension;
-        if (!parse_natural(json_array_get(value, (size_t)i), &dimension))
-            return ttt_fail(TTT_FORMAT, "dimension %d is not an integer >= 0", i);
-        tensor->shape[i] = (int64_t)dimension;
-        if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
-            return ttt_fail(TTT_FORMAT, "the shape's product overflows");
-    }
-    if (__builtin_mul_overflow((size_t)tensor->count, dtypes[tensor->dtype].size, &tensor->bytes))
-        return ttt_fail(TTT_FORMAT, "the shape's product overflows");
-    return TTT_OK;
-}
-
-static ttt_status parse_extent(const char *name, const json_t *entry, struct extent *extent)
-{
-    extent->tensor = (safetensors_tensor){.name = name};
-    if (!json_is_object(entry))
-        return ttt_fail(TTT_FORMAT, "not an object");
-    const json_t *dtype = json_object_get(entry, "dtype");
-    const json_t *shape = json_object_get(entry, "shape");
-    const json_t *offsets = json_object_get(entry, "data_offsets");
-    if (!dtype || !shape || !offsets || json_object_size(entry) != 3)
-        return ttt_fail(TTT_FORMAT, "needs exactly dtype, shape and data_offsets");
-    TRY(parse_dtype(dtype, &extent->tensor.dtype));
-    TRY(parse_shape(shape, &extent->tensor));
-    if (!json_is_array(offsets) || json_array_size(offsets) != 2 ||
-        !parse_natural(json_array_get(offsets, 0), &extent->begin) ||
-        !parse_natural(json_array_get(offsets, 1), &extent->end) || extent->begin > extent->end)
-        return ttt_fail(TTT_FORMAT, "data_offsets are not two increasing integers >= 0");
-    if (extent->end - extent->begin != extent->tensor.bytes)
-        return ttt_fail(TTT_FORMAT, "data_offsets span %llu bytes, dtype and shape need %zu",
-                        (unsigned long long)(extent->end - extent->begin), extent->tensor.bytes);
-    return TTT_OK;
-}
-
-static int compare_extents(const void *a, const void *b)
-{
-    const struct extent *x = a, *y = b;
-    if (x->begin != y->begin)
-        return x->begin < y->begin ? -1 : 1;
-    if (x->end != y->end)
-        return x->end < y->end ? -1 : 1;
-    return strcmp(x->tensor.name, y->tensor.name);
-}
-
-/* Extents sorted by offset must tile 0 .. data_bytes without a gap or an overlap. */
-static ttt_status check_tiling(const struct extent *extents, size_t n, uint64_t data_bytes)
-{
-    uint64_t end = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (extents[i].begin != end)
-            return ttt_fail(TTT_FORMAT, "tensor '%s' starts at offset %llu of the data, expected %llu",
-                            printable(extents[i].tensor.name).text, (unsigned long long)extents[i].begin,
-                            (unsigned long long)end);
-        end = extents[i].end;
-    }
-    if (end != data_bytes)
-        return ttt_fail(TTT_FORMAT, "%s: the tensors need %llu bytes, the file has %llu",
-                        end > data_bytes ? "truncated" : "bytes after the last tensor",
-                        (unsigned long long)end, (unsigned long long)data_bytes);
-    return TTT_OK;
-}
-
-static int compare_metadata(const void *a, const void *b)
-{
-    return strcmp(((const safetensors_metadata *)a)->key, ((const safetensors_metadata *)b)->key);
-}
-
-static ttt_status parse_metadata(safetensors_file *file, json_t *entry)
-{
-    const char *key;
-    json_t *value;
-    if (!json_is_object(entry))
-        return ttt_fail(TTT_FORMAT, "__metadata__ is not an object");
-    file->metadata = calloc(json_object_size(entry) + 1, sizeof *file->metadata);
-    if (!file->metadata)
-        return ttt_fail(TTT_MEMORY, "no memory for %zu metadata entries", json_object_size(entry));
-    json_object_foreach(entry, key, value)
-    {
-        if (!json_is_string(value))
-            return ttt_fail(TTT_FORMAT, "metadata '%s' is not a string", printable(key).text);
-        file->metadata[file->metadata_count++] = (safetensors_metadata){key, json_string_value(value)};
-    }
-    qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_metadata);
-    return TTT_OK;
-}
-
-/* Fills extents[0 .. *n-1], sorted by offset, and the file's metadata. */
-static ttt_status parse_header(safetensors_file *file, struct extent *extents, size_t *n)
-{
-    const char *name;
-    json_t *entry;
-    *n = 0;
-    json_object_foreach(file->header, name, entry)
-    {
-        if (!strcmp(name, "__metadata__")) {
-            TRY(parse_metadata(file, entry));
-            continue;
-        }
-        TRY(ttt_within(parse_extent(name, entry, &extents[*n]), "tensor '%s'", printable(name).text));
-        (*n)++;
-    }
-    qsort(extents, *n, sizeof *extents, compare_extents);
-    return TTT_OK;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -279,28 +90,32 @@ static int compare_names(const void *a, const void *b)
                   (*(const safetensors_tensor *const *)b)->name);
 }
 
-/* Takes n checked extents over as the file's tensors and reads their bytes. */
-static ttt_status read_tensors(safetensors_file *file, int fd, const struct extent *extents, size_t n,
-                               uint64_t data_start)
+static size_t aligned(size_t bytes)
 {
+    return (bytes + data_alignment - 1) / data_alignment * data_alignment;
+}
+
+/* Reads the bytes of the header's tensors, which follow each other from data_start. */
+static ttt_status read_tensors(safetensors_file *file, int fd, uint64_t data_start)
+{
+    const safetensors_header *header = &file->header;
     size_t total = 0;
-    for (size_t i = 0; i < n; i++)
-        total += (extents[i].tensor.bytes + data_alignment - 1) / data_alignment * data_alignment;
-    file->tensors = calloc(n + 1, sizeof *file->tensors);
-    file->by_name = calloc(n + 1, sizeof *file->by_name);
+    for (size_t i = 0; i < header->count; i++)
+        total += aligned(header->tensors[i].bytes);
+    file->by_name = calloc(header->count + 1, sizeof *file->by_name);
     file->data = aligned_alloc(data_alignment, total + data_alignment);
-    if (!file->tensors || !file->by_name || !file->data)
+    if (!file->by_name || !file->data)
         return ttt_fail(TTT_MEMORY, "no memory for %zu bytes of tensors", total);
     unsigned char *at = file->data;
-    for (size_t i = 0; i < n; i++) {
-        file->tensors[i] = extents[i].tensor;
-        file->tensors[i].data = at;
-        file->by_name[i] = &file->tensors[i];
-        TRY(read_exactly(fd, at, extents[i].tensor.bytes, data_start + extents[i].begin));
-        at += (extents[i].tensor.bytes + data_alignment - 1) / data_alignment * data_alignment;
+    for (size_t i = 0; i < header->count; i++) {
+        safetensors_tensor *tensor = &header->tensors[i];
+        TRY(read_exactly(fd, at, tensor->bytes, data_start));
+        tensor->data = at;
+        file->by_name[i] = tensor;
+        data_start += tensor->bytes;
+        at += aligned(tensor->bytes);
     }
-    file->count = n;
-    qsort(file->by_name, n, sizeof *file->by_name, compare_names);
+    qsort(file->by_name, header->count, sizeof *file->by_name, compare_names);
     return TTT_OK;
 }
 
@@ -308,21 +123,11 @@ static ttt_status load(safetensors_file *file)
 {
     int fd = -1;
     uint64_t size = 0, data_start = 0;
-    struct extent *extents = NULL;
-    size_t n;
     ttt_status status;
     TRY_TO(open_regular(file->path, &fd, &size), cleanup);
     TRY_TO(read_header(fd, size, &file->header, &data_start), cleanup);
-    extents = calloc(json_object_size(file->header) + 1, sizeof *extents);
-    if (!extents) {
-        status = ttt_fail(TTT_MEMORY, "no memory for %zu tensors", json_object_size(file->header));
-        goto cleanup;
-    }
-    TRY_TO(parse_header(file, extents, &n), cleanup);
-    TRY_TO(check_tiling(extents, n, size - data_start), cleanup);
-    TRY_TO(read_tensors(file, fd, extents, n, data_start), cleanup);
+    TRY_TO(read_tensors(file, fd, data_start), cleanup);
 cleanup:
-    free(extents);
     if (fd >= 0)
         close(fd);
     return status;
@@ -350,10 +155,8 @@ void safetensors_close(safetensors_file *file)
     if (!file)
         return;
     free(file->data);
-    free(file->metadata);
     free(file->by_name);
-    free(file->tensors);
-    json_decref(file->header);
+    safetensors_header_free(&file->header);
     free(file->path);
     free(file);
 }
@@ -365,19 +168,19 @@ const char *safetensors_path(const safetensors_file *file)
 
 size_t safetensors_count(const safetensors_file *file)
 {
-    return file->count;
+    return file->header.count;
 }
 
 const safetensors_tensor *safetensors_at(const safetensors_file *file, size_t i)
 {
-    return &file->tensors[i];
+    return &file->header.tensors[i];
 }
 
 const safetensors_tensor *safetensors_find(const safetensors_file *file, const char *name)
 {
     const safetensors_tensor key = {.name = name}, *pointer = &key;
     const safetensors_tensor **found =
-        bsearch(&pointer, file->by_name, file->count, sizeof *file->by_name, compare_names);
+        bsearch(&pointer, file->by_name, file->header.count, sizeof *file->by_name, compare_names);
     return found ? *found : NULL;
 }
 
@@ -392,14 +195,14 @@ const char *safetensors_metadata_get(const safetensors_file *file, const char *k
 {
     const safetensors_metadata wanted = {.key = key};
     const safetensors_metadata *found =
-        file->metadata_count
-            ? bsearch(&wanted, file->metadata, file->metadata_count, sizeof wanted, compare_metadata)
-            : NULL;
+        file->header.metadata_count ? bsearch(&wanted, file->header.metadata, file->header.metadata_count,
+                                              sizeof wanted, safetensors_metadata_compare)
+                                    : NULL;
     return found ? found->value : NULL;
 }
 
 const safetensors_metadata *safetensors_metadata_all(const safetensors_file *file, size_t *count)
 {
-    *count = file->metadata_count;
-    return file->metadata;
+    *count = file->header.metadata_count;
+    return file->header.metadata;
 }

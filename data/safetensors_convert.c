@@ -1,8 +1,26 @@
-/* Element types of safetensors files: their ttt_dtype and conversion to float and double. */
+/* Element types of safetensors files: names, sizes, their ttt_dtype, and conversion to float and double. */
 #include "data/safetensors.h"
 
 #include <math.h>
 #include <string.h>
+
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[] = {
+    [SAFETENSORS_F64] = {"F64", 8},   [SAFETENSORS_F32] = {"F32", 4}, [SAFETENSORS_F16] = {"F16", 2},
+    [SAFETENSORS_BF16] = {"BF16", 2}, [SAFETENSORS_I64] = {"I64", 8}, [SAFETENSORS_I32] = {"I32", 4},
+    [SAFETENSORS_U8] = {"U8", 1},
+};
+size_t safetensors_dtype_size(safetensors_dtype dtype)
+{
+    return dtypes[dtype].size;
+}
+
+const char *safetensors_dtype_name(safetensors_dtype dtype)
+{
+    return dtypes[dtype].name;
+}
 
 safetensors_dtype safetensors_from_dtype(ttt_dtype dtype)
 {
