@@ -1,0 +1,112 @@
+/* The operator "linear": builder, gradient, cost, table of implementations. */
+#include "ttt/ops/linear/linear.h"
+
+#include "ttt/ops/linear/linear_rows.h"
+#include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/pointwise/pointwise.h"
+#include "ttt/ops/reduce/reduce.h"
+
+static bool shapes_fit(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor bias)
+{
+    char in_text[TTT_SHAPE_TEXT], weight_text[TTT_SHAPE_TEXT];
+    ttt_shape in = ttt_shape_of(g, x), w = ttt_shape_of(g, weight);
+    if (in.rank < 1 || w.rank != 2 || in.size[in.rank - 1] != w.size[1]) {
+        ttt_graph_fail(g, TTT_SHAPE, "linear: x %s does not fit weight %s: needs (..., in) and (out, in)",
+                       ttt_shape_text(in, in_text), ttt_shape_text(w, weight_text));
+        return false;
+    }
+    if (ttt_exists(bias) && !ttt_shape_equal(ttt_shape_of(g, bias), ttt_dims(w.size[0]))) {
+        ttt_graph_fail(g, TTT_SHAPE, "linear: bias %s does not fit weight %s: needs (out) and (out, in)",
+                       ttt_shape_text(ttt_shape_of(g, bias), in_text), ttt_shape_text(w, weight_text));
+        return false;
+    }
+    return true;
+}
+
+static bool types_fit(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor bias)
+{
+    const ttt_tensor all[] = {x, weight, bias};
+    for (int i = 0; i < 3; i++)
+        if (ttt_exists(all[i]) && ttt_dtype_of(g, all[i]) != TTT_F32) {
+            ttt_graph_fail(g, TTT_DTYPE, "linear: takes f32 tensors, not %s",
+                           ttt_dtype_name(ttt_dtype_of(g, all[i])));
+            return false;
+        }
+    return true;
+}
+
+/* x as a (rows, in) matrix whose rows have unit stride and do not overlap. */
+static ttt_tensor as_rows(ttt_graph *g, ttt_tensor x)
+{
+    int64_t in = ttt_size(g, x, -1);
+    ttt_tensor rows = ttt_reshape(g, x, ttt_dims(ttt_shape_elements(ttt_shape_of(g, x)) / in, in));
+    if (!ttt_valid(rows))
+        return rows;
+    bool in_order = ttt_stride(g, rows, 1) == 1 || in == 1;
+    bool apart = ttt_stride(g, rows, 0) >= in || ttt_size(g, rows, 0) == 1;
+    return in_order && apart ? rows : ttt_contiguous(g, rows);
+}
+
+ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor bias,
+                      ttt_activation activation)
+{
+    if (!ttt_valid(x) || !ttt_valid(weight) || !ttt_valid(bias))
+        return TTT_INVALID;
+    if (!shapes_fit(g, x, weight, bias) || !types_fit(g, x, weight, bias))
+        return TTT_INVALID;
+
+    ttt_tensor inputs[] = {as_rows(g, x), ttt_contiguous(g, weight), bias};
+    if (ttt_exists(bias))
+        inputs[2] = ttt_contiguous(g, bias);
+    if (!ttt_valid(inputs[0]))
+        return TTT_INVALID;
+    ttt_output_spec spec = {TTT_F32, ttt_dims(ttt_size(g, inputs[0], 0), ttt_size(g, weight, 0))};
+    ttt_output_spec specs[] = {spec, spec};
+    ttt_tensor outputs[2];
+    struct ttt_linear_attributes attributes = {activation};
+    ttt_node_add(g, &ttt_op_linear, &attributes, inputs, 3, specs, activation == TTT_IDENTITY ? 1 : 2,
+                 outputs);
+
+    ttt_shape shape = ttt_shape_of(g, x);
+    shape.size[shape.rank - 1] = ttt_size(g, weight, 0);
+    return ttt_reshape(g, outputs[0], shape);
+}
+
+static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
+                            const bool *wanted, ttt_tensor *in_gradients)
+{
+    const struct ttt_linear_attributes *attributes = ttt_node_attributes(node);
+    ttt_tensor x = ttt_node_input(node, 0), weight = ttt_node_input(node, 1), bias = ttt_node_input(node, 2);
+    ttt_tensor d = out_gradients[0]; /* becomes the gradient of the value before the activation */
+    if (attributes->activation == TTT_GELU)
+        d = ttt_mul(g, d, ttt_gelu_grad(g, ttt_node_output(node, 1)));
+    else if (attributes->activation == TTT_SILU)
+        d = ttt_mul(g, d, ttt_silu_grad(g, ttt_node_output(node, 1)));
+
+    if (wanted[0])
+        in_gradients[0] = ttt_matmul(g, d, weight);
+    if (wanted[1])
+        in_gradients[1] = ttt_matmul(g, ttt_transpose(g, d, 0, 1), x);
+    if (wanted[2])
+        in_gradients[2] = ttt_reshape(g, ttt_sum(g, d, 1u), ttt_shape_of(g, bias));
+}
+
+static ttt_cost linear_cost(const ttt_launch *launch)
+{
+    const struct ttt_linear_attributes *attributes = launch->attributes;
+    double outputs = (double)ttt_operand_elements(&launch->out[0]);
+    double each = 2.0 * (double)launch->in[0].shape.size[1];
+    each += launch->in[2].dtype ? 1.0 : 0.0;
+    each += attributes->activation == TTT_IDENTITY ? 0.0 : 4.0;
+    return (ttt_cost){.flops = outputs * each};
+}
+
+static const ttt_implementation *const implementations[] = {&ttt_linear_cpu, &ttt_linear_cblas, NULL};
+
+const ttt_operator ttt_op_linear = {
+    .name = "linear",
+    .attribute_size = sizeof(struct ttt_linear_attributes),
+    .gradient = linear_gradient,
+    .cost = linear_cost,
+    .implementations = implementations,
+};

@@ -1,0 +1,148 @@
+/* The operator "matmul": builders, gradient, cost, table of implementations.
+ *
+ * With T(a, b, y) = sum of y * (a b), each gradient of T is again such a product, summed over the batch
+ * dimensions in which its operand is broadcast: ttt_matmul_sum is closed under differentiation.
+ */
+#include "ttt/ops/matmul/matmul.h"
+
+#include "ttt/ops/matmul/matmul_rows.h"
+#include "ttt/ops/matmul/product.h"
+
+/* The leading dimensions of x, with sizes of 1 in front to make `rank` of them. */
+static ttt_shape batch_of(ttt_shape x, int rank)
+{
+    ttt_shape batch = {.rank = rank};
+    for (int i = 0; i < rank; i++) {
+        int from = x.rank - 2 - rank + i;
+        batch.size[i] = from < 0 ? 1 : x.size[from];
+    }
+    return batch;
+}
+
+static bool broadcast_batches(ttt_shape a, ttt_shape b, ttt_shape *batch)
+{
+    int rank = (a.rank > b.rank ? a.rank : b.rank) - 2;
+    ttt_shape in_a = batch_of(a, rank), in_b = batch_of(b, rank);
+    *batch = in_a;
+    for (int i = 0; i < rank; i++) {
+        if (in_a.size[i] != in_b.size[i] && in_a.size[i] != 1 && in_b.size[i] != 1)
+            return false;
+        batch->size[i] = in_a.size[i] == 1 ? in_b.size[i] : in_a.size[i];
+    }
+    return true;
+}
+
+static bool shapes_fit(ttt_shape a, ttt_shape b, ttt_shape *batch)
+{
+    return a.rank >= 2 && b.rank >= 2 && a.size[a.rank - 1] == b.size[b.rank - 2] &&
+           broadcast_batches(a, b, batch);
+}
+
+static ttt_tensor fail_shapes(ttt_graph *g, ttt_shape a, ttt_shape b)
+{
+    char text_a[TTT_SHAPE_TEXT], text_b[TTT_SHAPE_TEXT];
+    return ttt_graph_fail(g, TTT_SHAPE, "matmul: %s times %s: needs (..., M, K) and (..., K, N)",
+                          ttt_shape_text(a, text_a), ttt_shape_text(b, text_b));
+}
+
+/* x, copied when neither of its last two dimensions can be read in order. */
+static ttt_tensor readable(ttt_graph *g, ttt_tensor x)
+{
+    ttt_blas_matrix matrix = ttt_blas_matrix_of(ttt_size(g, x, -2), ttt_size(g, x, -1), ttt_stride(g, x, -2),
+                                                ttt_stride(g, x, -1));
+    return matrix.possible ? x : ttt_contiguous(g, x);
+}
+
+static ttt_tensor add_node(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_shape batch)
+{
+    ttt_tensor inputs[] = {readable(g, a), readable(g, b)};
+    ttt_shape shape = batch;
+    shape.size[shape.rank++] = ttt_size(g, a, -2);
+    shape.size[shape.rank++] = ttt_size(g, b, -1);
+    return ttt_node_add_one(g, &ttt_op_matmul, NULL, inputs, 2, ttt_dtype_of(g, a), shape);
+}
+
+static bool types_fit(ttt_graph *g, ttt_tensor a, ttt_tensor b)
+{
+    ttt_dtype in_a = ttt_dtype_of(g, a), in_b = ttt_dtype_of(g, b);
+    if (in_a == in_b && (in_a == TTT_F32 || in_a == TTT_BF16))
+        return true;
+    ttt_graph_fail(g, TTT_DTYPE, "matmul: takes two f32 or two bf16 tensors, not %s and %s",
+                   ttt_dtype_name(in_a), ttt_dtype_name(in_b));
+    return false;
+}
+
+ttt_tensor ttt_matmul(ttt_graph *g, ttt_tensor a, ttt_tensor b)
+{
+    if (!ttt_valid(a) || !ttt_valid(b))
+        return TTT_INVALID;
+    ttt_shape in_a = ttt_shape_of(g, a), in_b = ttt_shape_of(g, b), batch;
+    if (!shapes_fit(in_a, in_b, &batch))
+        return fail_shapes(g, in_a, in_b);
+    return types_fit(g, a, b) ? add_node(g, a, b, batch) : TTT_INVALID;
+}
+
+ttt_tensor ttt_matmul_sum(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_shape batch)
+{
+    if (!ttt_valid(a) || !ttt_valid(b))
+        return TTT_INVALID;
+    ttt_shape in_a = ttt_shape_of(g, a), in_b = ttt_shape_of(g, b), whole;
+    if (!shapes_fit(in_a, in_b, &whole))
+        return fail_shapes(g, in_a, in_b);
+    bool fits = batch.rank == whole.rank;
+    for (int i = 0; fits && i < batch.rank; i++)
+        fits = batch.size[i] == 1 || batch.size[i] == whole.size[i];
+    if (!fits) {
+        char is[TTT_SHAPE_TEXT], should[TTT_SHAPE_TEXT];
+        return ttt_graph_fail(g, TTT_SHAPE, "matmul: a sum to batch %s needs 1 or the operands' batch %s",
+                              ttt_shape_text(batch, is), ttt_shape_text(whole, should));
+    }
+    return types_fit(g, a, b) ? add_node(g, a, b, batch) : TTT_INVALID;
+}
+
+/* a b summed down, or repeated, to the batch dimensions of `shape`, which the result gets. */
+static ttt_tensor product_to(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_shape shape)
+{
+    ttt_shape whole;
+    if (!ttt_valid(a) || !ttt_valid(b) || !broadcast_batches(ttt_shape_of(g, a), ttt_shape_of(g, b), &whole))
+        return TTT_INVALID;
+    ttt_shape wanted = batch_of(shape, whole.rank), batch = wanted;
+    bool repeats = false;
+    for (int i = 0; i < whole.rank; i++) {
+        batch.size[i] = wanted.size[i] == 1 ? 1 : whole.size[i];
+        repeats |= batch.size[i] != wanted.size[i];
+    }
+    ttt_tensor y = ttt_matmul_sum(g, a, b, batch);
+    if (repeats) {
+        for (int i = 0; i < 2; i++)
+            wanted.size[wanted.rank + i] = shape.size[shape.rank - 2 + i];
+        wanted.rank += 2;
+        y = ttt_expand(g, y, wanted);
+    }
+    return ttt_valid(y) && ttt_shape_equal(ttt_shape_of(g, y), shape) ? y : ttt_reshape(g, y, shape);
+}
+
+static void matmul_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
+                            const bool *wanted, ttt_tensor *in_gradients)
+{
+    ttt_tensor a = ttt_node_input(node, 0), b = ttt_node_input(node, 1), dy = out_gradients[0];
+    if (wanted[0])
+        in_gradients[0] = product_to(g, dy, ttt_transpose(g, b, -1, -2), ttt_shape_of(g, a));
+    if (wanted[1])
+        in_gradients[1] = product_to(g, ttt_transpose(g, a, -1, -2), dy, ttt_shape_of(g, b));
+}
+
+static ttt_cost matmul_cost(const ttt_launch *launch)
+{
+    ttt_product p = ttt_product_of(launch);
+    return (ttt_cost){.flops = 2.0 * (double)p.m * (double)p.n * (double)p.k * (double)(p.batches * p.terms)};
+}
+
+static const ttt_implementation *const implementations[] = {&ttt_matmul_small, &ttt_matmul_cblas, NULL};
+
+const ttt_operator ttt_op_matmul = {
+    .name = "matmul",
+    .gradient = matmul_gradient,
+    .cost = matmul_cost,
+    .implementations = implementations,
+};

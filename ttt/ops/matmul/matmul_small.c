@@ -1,0 +1,91 @@
+/* The row "small" of matmul: our own kernel, for matrices where a BLAS call costs more than it computes.
+ *
+ * Measured on a Zen 3 core: 96 products of 196x32 by 32x32 reach 76 GFLOP/s here and 45 with OpenBLAS.
+ */
+#include "ttt/ops/matmul/matmul_rows.h"
+#include "ttt/ops/matmul/panel.h"
+#include "ttt/ops/matmul/product.h"
+
+enum {
+    DEPTH = 256,        /* depth of a packed panel, which must share the first-level cache with a */
+    MOST_COLUMNS = 128, /* beyond these, BLAS reuses its caches better */
+    MOST_DEPTH = 512,
+    ROWS_WORTH_PACKING = 256, /* fewer read b where it is */
+    TASKS_PER_THREAD = 4,
+};
+
+static bool small_supports(const ttt_launch *launch, const char **why)
+{
+    if (!ttt_all_f32(launch, why))
+        return false;
+    ttt_product p = ttt_product_of(launch);
+    if (p.n <= MOST_COLUMNS && p.k <= MOST_DEPTH)
+        return true;
+    *why = "more than 128 columns, or deeper than 512";
+    return false;
+}
+
+/* Adds a's and b's `depth` columns and rows to `rows` rows of y; `first`: sets them. */
+static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, const float *a, const float *b,
+                           float *y, bool first)
+{
+    float packed[DEPTH * TTT_PANEL_WIDTH] __attribute__((aligned(64)));
+    for (int64_t j = 0; j < p->n; j += TTT_PANEL_WIDTH) {
+        int64_t width = p->n - j < TTT_PANEL_WIDTH ? p->n - j : TTT_PANEL_WIDTH;
+        bool pack = width < TTT_PANEL_WIDTH || p->b_column != 1 || rows >= ROWS_WORTH_PACKING;
+        if (pack)
+            ttt_panel_pack(depth, width, b + j * p->b_column, p->b_row, p->b_column, packed);
+        ttt_panel_multiply(&(ttt_panel_product){
+            .rows = rows,
+            .depth = depth,
+            .width = width,
+            .a = a,
+            .a_row = p->a_row,
+            .a_column = p->a_column,
+            .panel = pack ? packed : b + j,
+            .panel_row = pack ? TTT_PANEL_WIDTH : p->b_row,
+            .c = y + j,
+            .c_row = p->n,
+            .add = !first,
+        });
+    }
+}
+
+/* Rows first ... first + rows of one batch. */
+static void multiply_rows(const ttt_launch *launch, const ttt_product *p, int64_t batch, int64_t first,
+                          int64_t rows)
+{
+    float *y = (float *)launch->out[0].data + (batch * p->m + first) * p->n;
+    for (int64_t term = 0; term < p->terms; term++) {
+        int64_t in_a, in_b;
+        ttt_product_offsets(p, batch, term, &in_a, &in_b);
+        const float *a = (const float *)launch->in[0].data + in_a + first * p->a_row;
+        const float *b = (const float *)launch->in[1].data + in_b;
+        for (int64_t k = 0; k < p->k; k += DEPTH)
+            multiply_block(p, rows, p->k - k < DEPTH ? p->k - k : DEPTH, a + k * p->a_column,
+                           b + k * p->b_row, y, term == 0 && k == 0);
+    }
+}
+
+static ttt_status small_run(const ttt_launch *launch)
+{
+    const ttt_product p = ttt_product_of(launch);
+    const int64_t tiles = (p.m + TTT_PANEL_ROWS - 1) / TTT_PANEL_ROWS;
+    int64_t blocks = ((int64_t)TASKS_PER_THREAD * launch->threads + p.batches - 1) / p.batches;
+    blocks = blocks > tiles ? tiles : blocks;
+#pragma omp parallel for num_threads(launch->threads) schedule(static)
+    for (int64_t task = 0; task < p.batches * blocks; task++) {
+        int64_t batch = task / blocks, block = task % blocks;
+        int64_t first = tiles * block / blocks * TTT_PANEL_ROWS;
+        int64_t end = tiles * (block + 1) / blocks * TTT_PANEL_ROWS;
+        multiply_rows(launch, &p, batch, first, (end > p.m ? p.m : end) - first);
+    }
+    return TTT_OK;
+}
+
+const ttt_implementation ttt_matmul_small = {
+    .name = "small",
+    .device = TTT_CPU,
+    .supports = small_supports,
+    .run = small_run,
+};

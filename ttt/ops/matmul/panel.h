@@ -1,0 +1,42 @@
+/* The inner kernel of our own matrix products: rows of a times a narrow panel of b.
+ *
+ * A result is one chain of fused multiply-adds over the depth, first to last, however the matrix is cut into
+ * row blocks and panels: so products made of these are bit-identical for any number of threads.
+ */
+#ifndef TTT_OPS_MATMUL_PANEL_H
+#define TTT_OPS_MATMUL_PANEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A panel is two vector registers wide. */
+#ifdef __AVX512F__
+#define TTT_PANEL_WIDTH 32
+#else
+#define TTT_PANEL_WIDTH 16
+#endif
+
+/* Rows that the kernel takes at a time: row blocks had better be multiples. */
+#define TTT_PANEL_ROWS 6
+
+/* Copies b (depth x width) into panel[depth][TTT_PANEL_WIDTH], with zeros beyond `width`. */
+void ttt_panel_pack(int64_t depth, int64_t width, const float *b, int64_t row_stride, int64_t column_stride,
+                    float *panel);
+
+typedef struct ttt_panel_product {
+    int64_t rows, depth;
+    int64_t width; /* <= TTT_PANEL_WIDTH: columns of c that are written */
+    const float *a;
+    int64_t a_row, a_column; /* strides, in elements */
+    const float *panel;      /* depth rows of TTT_PANEL_WIDTH readable elements */
+    int64_t panel_row;
+    float *c;
+    int64_t c_row;
+    const float *start; /* `width` values that the sums of every row start from; NULL for zeros */
+    bool add;           /* the sums start from c instead */
+} ttt_panel_product;
+
+/* c = [start or c +] a * panel, rows x width. */
+void ttt_panel_multiply(const ttt_panel_product *p);
+
+#endif
