@@ -1,6 +1,7 @@
 /* The ViTTT layer out of operators. */
 #include "ttt/fast/vittt.h"
 
+#include "ttt/graph/operator.h"
 #include "ttt/ops/concat/concat.h"
 #include "ttt/ops/conv3x3/conv3x3.h"
 #include "ttt/ops/linear/linear.h"
@@ -68,21 +69,6 @@ ttt_tensor ttt_vittt_conv_step(ttt_graph *g, ttt_tensor w3, ttt_tensor k, ttt_te
     return move(g, w3, gradient, taps, true, variant->direction);
 }
 
-/* (B, h, w, C) to (B, H, N, d): a view where strides allow it. */
-static ttt_tensor split_heads(ttt_graph *g, ttt_tensor x, int64_t heads)
-{
-    int64_t tokens = ttt_size(g, x, 1) * ttt_size(g, x, 2);
-    ttt_tensor rows =
-        ttt_reshape(g, x, ttt_dims(ttt_size(g, x, 0), tokens, heads, ttt_size(g, x, 3) / heads));
-    return ttt_transpose(g, rows, 1, 2);
-}
-
-static ttt_tensor join_heads(ttt_graph *g, ttt_tensor x, ttt_shape to)
-{
-    ttt_tensor rows = ttt_transpose(g, x, 1, 2);
-    return ttt_reshape(g, rows, to);
-}
-
 static bool layer_fits(ttt_graph *g, const ttt_vittt_weights *weights, ttt_tensor x)
 {
     ttt_shape in = ttt_shape_of(g, x), fast = ttt_shape_of(g, weights->w1);
@@ -103,23 +89,31 @@ ttt_tensor ttt_vittt_layer(ttt_graph *g, const ttt_vittt_weights *weights, ttt_t
     if (!layer_fits(g, weights, x))
         return TTT_INVALID;
     const ttt_shape shape = ttt_shape_of(g, x);
-    const int64_t c = shape.size[3], heads = ttt_size(g, weights->w1, 1), d = c / heads;
+    const int64_t batch = shape.size[0], tokens = shape.size[1] * shape.size[2],
+                  heads = ttt_size(g, weights->w1, 1), d = shape.size[3] / heads;
 
-    ttt_tensor part[6]; /* q1, k1, v1 of the gated branch; q2, k2, v2 of the convolution */
-    ttt_tensor qkv = ttt_linear(g, x, weights->qkv_weight, weights->qkv_bias, TTT_IDENTITY);
-    ttt_split(g, qkv, -1, 6, (int64_t[]){c, c, c, d, d, d}, part);
-    ttt_tensor q1 = split_heads(g, part[0], heads), k1 = split_heads(g, part[1], heads),
-               v1 = split_heads(g, part[2], heads);
+    /* Seen as 3H + 3 heads of d channels, every part is a view, and so is its gradient's place. */
+    ttt_tensor qkv = ttt_linear(g, x, weights->qkv_weight, weights->qkv_bias, TTT_IDENTITY), part[6];
+    qkv = ttt_reshape(g, qkv, ttt_dims(batch, tokens, 3 * heads + 3, d));
+    ttt_split(g, qkv, 2, 6, (int64_t[]){heads, heads, heads, 1, 1, 1}, part);
+    for (int i = 0; i < 3; i++) /* of the gated branch: (B, H, N, d) */
+        part[i] = ttt_transpose(g, part[i], 1, 2);
+    for (int i = 3; i < 6; i++) /* of the convolution: (B, h, w, d) */
+        part[i] = ttt_reshape(g, part[i], ttt_dims(batch, shape.size[1], shape.size[2], d));
+    ttt_tensor q1 = part[0], k1 = part[1], v1 = part[2], q2 = part[3], k2 = part[4], v2 = part[5];
 
     ttt_tensor w1 = weights->w1, w2 = weights->w2, w3 = ttt_reshape(g, weights->w3, ttt_dims(d, 3, 3));
     for (int step = 0; step < variant->inner_steps; step++) {
         ttt_vittt_glu_step(g, &w1, &w2, k1, v1, variant);
-        w3 = ttt_vittt_conv_step(g, w3, part[4], part[5], variant);
+        w3 = ttt_vittt_conv_step(g, w3, k2, v2, variant);
     }
 
     bool read_k = variant->query == TTT_QUERY_K;
     ttt_tensor y1 = ttt_vittt_glu_apply(g, w1, w2, read_k ? k1 : q1, variant);
-    ttt_tensor y2 = ttt_conv3x3(g, read_k ? part[4] : part[3], w3, TTT_NONE);
-    ttt_tensor y = ttt_concat(g, (ttt_tensor[]){join_heads(g, y1, shape), y2}, 2, -1);
+    ttt_tensor y2 = ttt_conv3x3(g, read_k ? k2 : q2, w3, TTT_NONE);
+    ttt_tensor y = ttt_concat(
+        g, (ttt_tensor[]){ttt_transpose(g, y1, 1, 2), ttt_reshape(g, y2, ttt_dims(batch, tokens, 1, d))}, 2,
+        2);
+    y = ttt_reshape(g, y, ttt_dims(batch, shape.size[1], shape.size[2], shape.size[3] + d));
     return ttt_linear(g, y, weights->proj_weight, weights->proj_bias, TTT_IDENTITY);
 }
