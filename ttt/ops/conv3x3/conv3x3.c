@@ -1,0 +1,122 @@
+/* Depthwise 3x3 convolution and its kernel gradient: shapes, gradients, costs, tables. */
+#include "ttt/ops/conv3x3/conv3x3.h"
+
+#include "ttt/ops/conv3x3/conv3x3_rows.h"
+#include "ttt/ops/reduce/reduce.h"
+
+/* x itself when its channels are neighbours in memory, else a contiguous copy. */
+static ttt_tensor with_unit_channels(ttt_graph *g, ttt_tensor x)
+{
+    return ttt_stride(g, x, 3) == 1 || ttt_size(g, x, 3) == 1 ? x : ttt_contiguous(g, x);
+}
+
+static bool kernel_fits(ttt_shape x, ttt_shape kernel)
+{
+    const int64_t batch = x.size[0], channels = x.size[3];
+    return ttt_shape_equal(kernel, ttt_dims(channels, 3, 3)) ||
+           ttt_shape_equal(kernel, ttt_dims(batch, channels, 3, 3));
+}
+
+static ttt_tensor convolve(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias, bool flipped)
+{
+    if (!ttt_valid(x) || !ttt_valid(kernel) || !ttt_valid(bias))
+        return TTT_INVALID;
+    const ttt_shape shape = ttt_shape_of(g, x), kernel_shape = ttt_shape_of(g, kernel);
+    char a[TTT_SHAPE_TEXT], b[TTT_SHAPE_TEXT];
+    if (shape.rank != 4)
+        return ttt_graph_fail(g, TTT_SHAPE, "conv3x3: x must be (batch, height, width, channels), not %s",
+                              ttt_shape_text(shape, a));
+    if (!kernel_fits(shape, kernel_shape))
+        return ttt_graph_fail(g, TTT_SHAPE,
+                              "conv3x3: kernel %s does not fit x %s; it must be (channels, 3, 3) or (batch, "
+                              "channels, 3, 3)",
+                              ttt_shape_text(kernel_shape, b), ttt_shape_text(shape, a));
+    if (ttt_exists(bias) && !ttt_shape_equal(ttt_shape_of(g, bias), ttt_dims(shape.size[3])))
+        return ttt_graph_fail(g, TTT_SHAPE, "conv3x3: bias %s does not fit x %s; it must be (channels)",
+                              ttt_shape_text(ttt_shape_of(g, bias), b), ttt_shape_text(shape, a));
+    const struct ttt_conv3x3_attributes attributes = {.flipped = flipped};
+    const ttt_tensor inputs[] = {with_unit_channels(g, x), kernel, bias};
+    return ttt_node_add_one(g, &ttt_op_conv3x3, &attributes, inputs, 3, ttt_dtype_of(g, x), shape);
+}
+
+ttt_tensor ttt_conv3x3(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias)
+{
+    return convolve(g, x, kernel, bias, false);
+}
+
+ttt_tensor ttt_conv3x3_kernel_gradient(ttt_graph *g, ttt_tensor x, ttt_tensor y, bool per_sample)
+{
+    if (!ttt_valid(x) || !ttt_valid(y))
+        return TTT_INVALID;
+    const ttt_shape shape = ttt_shape_of(g, x);
+    char a[TTT_SHAPE_TEXT], b[TTT_SHAPE_TEXT];
+    if (shape.rank != 4 || !ttt_shape_equal(shape, ttt_shape_of(g, y)))
+        return ttt_graph_fail(g, TTT_SHAPE,
+                              "conv3x3_kernel_gradient: x %s and y %s must both be (batch, height, width, "
+                              "channels)",
+                              ttt_shape_text(shape, a), ttt_shape_text(ttt_shape_of(g, y), b));
+    const int64_t batch = shape.size[0], channels = shape.size[3];
+    const ttt_tensor inputs[] = {with_unit_channels(g, x), with_unit_channels(g, y)};
+    return ttt_node_add_one(g, &ttt_op_conv3x3_kernel_gradient, NULL, inputs, 2, ttt_dtype_of(g, x),
+                            per_sample ? ttt_dims(batch, channels, 3, 3) : ttt_dims(channels, 3, 3));
+}
+
+/* For y = conv(x, k): x gets the convolution of y's gradient with k turned, k the kernel gradient of both.
+ * With k turned in the forward pass, substituting i' = i - u + 1 swaps the two in the kernel gradient. */
+static void conv3x3_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
+                             const bool *wanted, ttt_tensor *in_gradients)
+{
+    const struct ttt_conv3x3_attributes *attributes = ttt_node_attributes(node);
+    const ttt_tensor x = ttt_node_input(node, 0), kernel = ttt_node_input(node, 1);
+    const ttt_tensor dy = out_gradients[0];
+    const bool flipped = attributes->flipped;
+    if (!ttt_exists(dy))
+        return;
+    if (wanted[0])
+        in_gradients[0] = convolve(g, dy, kernel, TTT_NONE, !flipped);
+    if (wanted[1])
+        in_gradients[1] = ttt_conv3x3_kernel_gradient(g, flipped ? dy : x, flipped ? x : dy,
+                                                      ttt_shape_of(g, kernel).rank == 4);
+    if (wanted[2])
+        in_gradients[2] = ttt_reshape(g, ttt_sum(g, dy, 0x7), ttt_dims(ttt_size(g, dy, 3)));
+}
+
+/* T(x, k, y) is linear in each: with k's cotangent in the place of k, x gets the turned convolution of y and
+ * y the convolution of x. */
+static void kernel_gradient_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
+                                     const bool *wanted, ttt_tensor *in_gradients)
+{
+    const ttt_tensor x = ttt_node_input(node, 0), y = ttt_node_input(node, 1);
+    const ttt_tensor dk = out_gradients[0];
+    if (!ttt_exists(dk))
+        return;
+    if (wanted[0])
+        in_gradients[0] = convolve(g, y, dk, TTT_NONE, true);
+    if (wanted[1])
+        in_gradients[1] = convolve(g, x, dk, TTT_NONE, false);
+}
+
+/* Nine multiply-adds for each element of x; the graph counts the bytes. */
+static ttt_cost nine_taps(const ttt_launch *launch)
+{
+    return (ttt_cost){.flops = 18.0 * (double)ttt_operand_elements(&launch->in[0])};
+}
+
+static const ttt_implementation *const conv3x3_rows[] = {&ttt_conv3x3_cpu, NULL};
+
+const ttt_operator ttt_op_conv3x3 = {
+    .name = "conv3x3",
+    .attribute_size = sizeof(struct ttt_conv3x3_attributes),
+    .gradient = conv3x3_gradient,
+    .cost = nine_taps,
+    .implementations = conv3x3_rows,
+};
+
+static const ttt_implementation *const kernel_gradient_rows[] = {&ttt_conv3x3_kernel_gradient_cpu, NULL};
+
+const ttt_operator ttt_op_conv3x3_kernel_gradient = {
+    .name = "conv3x3_kernel_gradient",
+    .gradient = kernel_gradient_gradient,
+    .cost = nine_taps,
+    .implementations = kernel_gradient_rows,
+};
