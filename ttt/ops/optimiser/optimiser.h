@@ -7,18 +7,23 @@
 
 #include "ttt/graph/graph.h"
 
-/* The L2 norm of all gradients together: (1).  Each may be any contiguous f32 tensor; summed in double. */
+/* The L2 norm of all gradients together: (1).  Each may be any f32 tensor; TTT_NONE counts as zero.  Summed
+ * in double, in an order that depends on the shapes alone. */
 ttt_tensor ttt_gradient_norm(ttt_graph *g, const ttt_tensor *gradients, int count);
 
-/* One parameter with what AdamW keeps for it; all f32, contiguous, of one shape. */
+/* One parameter with what AdamW keeps for it; all f32, of one shape. */
 typedef struct ttt_adamw_parameter {
-    ttt_tensor parameter, gradient; /* gradient: not a variable unless accumulated */
-    ttt_tensor mean, variance;      /* variables: running means of the gradient and of its square */
-    float weight_decay;
+    ttt_tensor parameter;      /* variable */
+    ttt_tensor gradient;       /* any tensor; TTT_NONE leaves the parameter as it is, without decay */
+    ttt_tensor mean, variance; /* variables: running means of the gradient and of its square */
+    float weight_decay;        /* at most TTT_ADAMW_DECAYS different values among all parameters */
 } ttt_adamw_parameter;
 
+#define TTT_ADAMW_DECAYS 16
+
 typedef struct ttt_adamw_options {
-    float beta1, beta2, eps;
+    double beta1, beta2; /* 1 - beta2 of an f32 would be off by 1e-5 */
+    float eps;
     float clip;      /* gradients are scaled by min(1, clip / (norm + 1e-6)); 0: never */
     float skip_over; /* the step is skipped when norm > skip_over * clip; 0: never */
 } ttt_adamw_options;
@@ -30,7 +35,8 @@ typedef struct ttt_adamw_options {
  * rate   (1)  learning rate of this step: an input
  * steps  (1)  f32 variable: steps taken so far; grows by 1 unless the step is skipped
  *
- * Returns (1): 1 when the step was taken, 0 when it was skipped.
+ * Returns (1): 1 when the step was taken, 0 when it was skipped.  Fails with TTT_SHAPE when a parameter's
+ * tensors differ in shape, TTT_ARGUMENT for options out of range, TTT_UNSUPPORTED for too many decays.
  * Loshchilov, Hutter, "Decoupled Weight Decay Regularization", 2019; arithmetic as torch.optim.AdamW.
  */
 ttt_tensor ttt_adamw(ttt_graph *g, const ttt_adamw_parameter *parameters, int count, ttt_tensor norm,
@@ -38,9 +44,9 @@ ttt_tensor ttt_adamw(ttt_graph *g, const ttt_adamw_parameter *parameters, int co
 
 /* average += (1 - decay) * (parameter - average), for each pair of variables, when taken (1) is not 0. */
 void ttt_moving_average(ttt_graph *g, const ttt_tensor *averages, const ttt_tensor *parameters, int count,
-                        ttt_tensor taken, float decay);
+                        ttt_tensor taken, double decay);
 
-/* sum += x, for each pair; sums are variables. */
+/* sum += x, for each pair; sums are variables, x any tensors or TTT_NONE for zero. */
 void ttt_accumulate(ttt_graph *g, const ttt_tensor *sums, const ttt_tensor *x, int count);
 
 /* Fills variables with zeros. */
