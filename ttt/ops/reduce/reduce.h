@@ -6,8 +6,9 @@
 
 /* The sum over the dimensions whose bits are set in `dimensions` (bit 0: the first); they stay, with size 1.
  *
- * x  f32, any strides.  Returns f32, contiguous.  Partial sums have a fixed order and are kept in enough
- * accumulators (or in double) that the relative error stays near f32 rounding for any length.
+ * x  f32, any strides.  Returns f32, contiguous: x itself where there is nothing to add and x is so.  Partial
+ * sums have a fixed order and are kept in enough accumulators (or in double) that the relative error stays
+ * near f32 rounding for any length.
  */
 ttt_tensor ttt_sum(ttt_graph *g, ttt_tensor x, unsigned dimensions);
 

@@ -29,12 +29,24 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* Sum of n <= SEGMENT consecutive numbers: four quarters side by side, each in a vector of its own. */
+static float sum_few(const float *x, int64_t n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+/* Sum of n <= SEGMENT consecutive numbers: long ones in four quarters side by side, each in a vector of its
+ * own, so that additions need not wait for each other. */
 static float sum_consecutive(const float *x, int64_t n)
 {
-    const int64_t quarter = n >= 128 ? n / 32 * 8 : 0;
+    if (n < 128)
+        return sum_few(x, n);
+    const int64_t quarter = n / 32 * 8;
     const float *x1 = x + quarter, *x2 = x1 + quarter, *x3 = x2 + quarter;
-    float a = 0, b = 0, c = 0, d = 0, rest = 0;
+    float a = 0, b = 0, c = 0, d = 0;
 #pragma omp simd reduction(+ : a, b, c, d)
     for (int64_t i = 0; i < quarter; i++) {
         a += x[i];
@@ -42,10 +54,7 @@ static float sum_consecutive(const float *x, int64_t n)
         c += x2[i];
         d += x3[i];
     }
-#pragma omp simd reduction(+ : rest)
-    for (int64_t i = 4 * quarter; i < n; i++)
-        rest += x[i];
-    return ((a + b) + (c + d)) + rest;
+    return ((a + b) + (c + d)) + sum_few(x3 + quarter, n - 4 * quarter);
 }
 
 static double sum_run(const float *x, int64_t n, int64_t stride)
