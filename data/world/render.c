@@ -19,7 +19,7 @@ static bool bounds(const struct world_object *object, struct vec3 origin, struct
     float square = radius * radius - (vec3_dot(to_centre, to_centre) - closest * closest);
     if (square <= 0)
         return false;
-    *near = fmaxf(closest - sqrtf(square), 0);
+    *near = larger(closest - sqrtf(square), 0);
     *far = closest + sqrtf(square);
     return *far > 0;
 }
@@ -65,8 +65,8 @@ static float light_past(const struct world_object *object, const struct world_li
         float distance = world_object_distance(object, vec3_along(p, light->direction, t));
         if (distance < HIT * object->radius)
             return 0;
-        share = fminf(share, distance / (light->softness * fmaxf(t, 1e-3f)));
-        t += fmaxf(distance, 0.02f * object->radius);
+        share = smaller(share, distance / (light->softness * larger(t, 1e-3f)));
+        t += larger(distance, 0.02f * object->radius);
     }
     return smoothstep(0, 1, share);
 }
@@ -75,7 +75,7 @@ static float sunlight(const struct world_scene *scene, struct vec3 p)
 {
     float share = 1;
     for (int i = 0; i < scene->object_count && share > 0; i++)
-        share = fminf(share, light_past(&scene->objects[i], &scene->light, p));
+        share = smaller(share, light_past(&scene->objects[i], &scene->light, p));
     return share;
 }
 
@@ -91,7 +91,7 @@ static float openness(const struct world_scene *scene, struct vec3 p, struct vec
             float reach = step + object->radius;
             struct vec3 between = vec3_subtract(q, object->centre);
             if (vec3_dot(between, between) < reach * reach)
-                distance = fminf(distance, world_object_distance(object, q));
+                distance = smaller(distance, world_object_distance(object, q));
         }
         hidden += weight * clamp01(1 - distance / step);
         weight *= 0.6f;
@@ -117,6 +117,13 @@ static struct vec3 sky_colour(const struct world_sky *sky, struct vec3 direction
     return vec3_mix(sky->horizon, sky->zenith, smoothstep(0, 0.9f, direction.y));
 }
 
+/* x^40, the width of a highlight. */
+static float power40(float x)
+{
+    float x2 = x * x, x8 = x2 * x2 * x2 * x2, x16 = x8 * x8;
+    return x16 * x16 * x8;
+}
+
 /* Light that a surface of this colour sends back along the ray. */
 static struct vec3 shade(const struct world_scene *scene, struct vec3 p, struct vec3 normal,
                          struct vec3 direction, struct vec3 colour, float shine)
@@ -130,11 +137,11 @@ static struct vec3 shade(const struct world_scene *scene, struct vec3 p, struct 
     struct vec3 bounce = vec3_multiply(scene->ground.colours[0], vec3(0.5f, 0.5f, 0.5f));
     struct vec3 ambient = vec3_mix(bounce, scene->sky.zenith, 0.5f + 0.5f * normal.y);
     struct vec3 arriving =
-        vec3_add(vec3_scale(light->colour, fmaxf(facing, 0) * sun), vec3_scale(ambient, 0.7f * open));
+        vec3_add(vec3_scale(light->colour, larger(facing, 0) * sun), vec3_scale(ambient, 0.7f * open));
     struct vec3 result = vec3_multiply(colour, arriving);
 
     struct vec3 half = vec3_normalise(vec3_subtract(light->direction, direction));
-    float highlight = powf(fmaxf(vec3_dot(normal, half), 0), 40) * sun * shine;
+    float highlight = power40(larger(vec3_dot(normal, half), 0)) * sun * shine;
     float grazing = clamp01(1 + vec3_dot(normal, direction));
     float mirror = shine * open * (0.05f + 0.5f * grazing * grazing * grazing * grazing);
     result = vec3_add(result, vec3_scale(light->colour, 0.5f * highlight));

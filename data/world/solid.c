@@ -10,15 +10,15 @@
 /* Distance in the plane to the profile of a prism, and along its axis to its end. */
 static float extrude(float profile, float axis)
 {
-    float x = fmaxf(profile, 0), y = fmaxf(axis, 0);
-    return fminf(fmaxf(profile, axis), 0) + sqrtf(x * x + y * y);
+    float x = larger(profile, 0), y = larger(axis, 0);
+    return smaller(larger(profile, axis), 0) + sqrtf(x * x + y * y);
 }
 
 static float box(struct vec3 p, float x, float y, float z)
 {
     struct vec3 q = vec3(fabsf(p.x) - x, fabsf(p.y) - y, fabsf(p.z) - z);
-    struct vec3 outside = vec3(fmaxf(q.x, 0), fmaxf(q.y, 0), fmaxf(q.z, 0));
-    return vec3_length(outside) + fminf(fmaxf(q.x, fmaxf(q.y, q.z)), 0);
+    struct vec3 outside = vec3(larger(q.x, 0), larger(q.y, 0), larger(q.z, 0));
+    return vec3_length(outside) + smaller(larger(q.x, larger(q.y, q.z)), 0);
 }
 
 static float sphere(struct vec3 p)
@@ -47,7 +47,7 @@ static float cone(struct vec3 p)
     const float radius = 0.68f, half = 0.72f;
     const float slant = sqrtf(radius * radius + 4 * half * half);
     float side = (sqrtf(p.x * p.x + p.z * p.z) * 2 * half + (p.y - half) * radius) / slant;
-    return fmaxf(side, -half - p.y);
+    return larger(side, -half - p.y);
 }
 
 static float octahedron(struct vec3 p)
@@ -57,7 +57,7 @@ static float octahedron(struct vec3 p)
 
 static float capsule(struct vec3 p)
 {
-    p.y -= fminf(fmaxf(p.y, -0.6f), 0.6f);
+    p.y -= smaller(larger(p.y, -0.6f), 0.6f);
     return vec3_length(p) - 0.36f;
 }
 
@@ -70,7 +70,7 @@ static float frame(struct vec3 p)
     float along_x = box(vec3(a.x, b.y, b.z), half + bar, bar, bar);
     float along_y = box(vec3(b.x, a.y, b.z), bar, half + bar, bar);
     float along_z = box(vec3(b.x, b.y, a.z), bar, bar, half + bar);
-    return fminf(along_x, fminf(along_y, along_z));
+    return smaller(along_x, smaller(along_y, along_z));
 }
 
 /* Five points: the plane is folded into half a point, whose edge is one line from tip to notch. */
@@ -93,22 +93,22 @@ static float star(struct vec3 p)
 static float cross(struct vec3 p)
 {
     const float length = 0.88f, bar = 0.22f;
-    return fminf(box(p, length, bar, bar), fminf(box(p, bar, length, bar), box(p, bar, bar, length)));
+    return smaller(box(p, length, bar, bar), smaller(box(p, bar, length, bar), box(p, bar, bar, length)));
 }
 
 /* The lower half of a thick shell. */
 static float bowl(struct vec3 p)
 {
     p.y -= 0.4f;
-    return fmaxf(fabsf(vec3_length(p) - 0.78f) - 0.07f, p.y - 0.06f);
+    return larger(fabsf(vec3_length(p) - 0.78f) - 0.07f, p.y - 0.06f);
 }
 
 static float pyramid(struct vec3 p)
 {
     const float half_base = 0.54f, half_height = 0.62f;
     const float slant = sqrtf(half_base * half_base + 4 * half_height * half_height);
-    float side = (fmaxf(fabsf(p.x), fabsf(p.z)) * 2 * half_height + (p.y - half_height) * half_base) / slant;
-    return fmaxf(side, -half_height - p.y);
+    float side = (larger(fabsf(p.x), fabsf(p.z)) * 2 * half_height + (p.y - half_height) * half_base) / slant;
+    return larger(side, -half_height - p.y);
 }
 
 /* Nine teeth around a disc with a hole; each tooth is a bar in the folded plane. */
@@ -119,14 +119,14 @@ static float gear(struct vec3 p)
     float angle = remainderf(atan2f(p.x, p.y), 2 * sector);
     float x = fabsf(radius * cosf(angle) - 0.72f) - 0.2f, y = fabsf(radius * sinf(angle)) - 0.13f;
     float tooth = extrude(x, y);
-    float profile = fmaxf(fminf(tooth, radius - 0.68f), 0.3f - radius);
+    float profile = larger(smaller(tooth, radius - 0.68f), 0.3f - radius);
     return extrude(profile, fabsf(p.z) - 0.2f);
 }
 
 /* One link of a chain: a torus pulled apart. */
 static float link(struct vec3 p)
 {
-    p.y -= fminf(fmaxf(p.y, -0.42f), 0.42f);
+    p.y -= smaller(larger(p.y, -0.42f), 0.42f);
     float ring = sqrtf(p.x * p.x + p.y * p.y) - 0.4f;
     return sqrtf(ring * ring + p.z * p.z) - 0.13f;
 }
@@ -135,13 +135,13 @@ static float link(struct vec3 p)
 static float wedge(struct vec3 p)
 {
     float roof = (fabsf(p.x) * 2 + (p.y - 0.68f)) * 0.4472136f;
-    return fmaxf(fmaxf(roof, -0.58f - p.y), fabsf(p.z) - 0.5f);
+    return larger(larger(roof, -0.58f - p.y), fabsf(p.z) - 0.5f);
 }
 
 static float hexagon(struct vec3 p)
 {
     float x = fabsf(p.x), y = fabsf(p.y);
-    return extrude(fmaxf(y, 0.8660254f * x + 0.5f * y) - 0.72f, fabsf(p.z) - 0.32f);
+    return extrude(larger(y, 0.8660254f * x + 0.5f * y) - 0.72f, fabsf(p.z) - 0.32f);
 }
 
 /* Flat solids are kept from turning their edge to the camera. */

@@ -43,7 +43,7 @@ static float radians(float degrees)
 static float channel(float hue, float saturation, float value, float shift)
 {
     float k = fmodf(shift + 6 * hue, 6);
-    return value * (1 - saturation * clamp01(fminf(k, 4 - k)));
+    return value * (1 - saturation * clamp01(smaller(k, 4 - k)));
 }
 
 /* Linear RGB of a hue (in turns), saturation and value given as they look, in sRGB. */
@@ -67,7 +67,7 @@ static struct world_material draw_solid_material(ttt_random *random)
     float hue = between(random, 0, 1), saturation = between(random, 0.35f, 0.8f);
     float value = between(random, difficulty.solid_value_low, 0.95f);
     material.colours[0] = colour_of(hue, saturation, value);
-    float other_value = fmaxf(value - between(random, 0.3f, 1) * difficulty.solid_contrast, 0.1f);
+    float other_value = larger(value - between(random, 0.3f, 1) * difficulty.solid_contrast, 0.1f);
     hue += between(random, -0.12f, 0.12f);
     material.colours[1] = colour_of(hue, saturation * between(random, 0.3f, 1), other_value);
     material.scale = between(random, 1.2f, 2.6f);

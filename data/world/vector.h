@@ -66,6 +66,17 @@ static inline struct vec3 vec3_mix(struct vec3 a, struct vec3 b, float t)
     return vec3_add(a, vec3_scale(vec3_subtract(b, a), t));
 }
 
+/* fminf and fmaxf, which must heed NaN, are calls into the library. */
+static inline float smaller(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static inline float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 static inline float clamp01(float x)
 {
     return x < 0 ? 0 : x > 1 ? 1 : x;
