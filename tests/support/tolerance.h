@@ -1,0 +1,19 @@
+/* How far results may be from the double-precision oracle: the one table. */
+#ifndef TESTS_SUPPORT_TOLERANCE_H
+#define TESTS_SUPPORT_TOLERANCE_H
+
+#include <stdint.h>
+
+enum quantity {
+    OUTPUT,
+    GRADIENT,
+    SECOND_GRADIENT, /* the gradient of a gradient */
+};
+
+/* The largest relative L2 error allowed for an f32 result. */
+double tolerance_of(enum quantity quantity);
+
+/* |x - expected| / |expected| in L2; |x| when everything expected is 0; infinite when x is not finite. */
+double relative_error(const float *x, const double *expected, int64_t count);
+
+#endif

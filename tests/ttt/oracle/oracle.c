@@ -1,0 +1,72 @@
+/* The table of oracles: one line per operator. */
+#include "tests/ttt/oracle/oracle.h"
+
+#include <string.h>
+
+extern const struct op_test oracle_accumulate;
+extern const struct op_test oracle_adamw;
+extern const struct op_test oracle_clear;
+extern const struct op_test oracle_concat;
+extern const struct op_test oracle_conv3x3;
+extern const struct op_test oracle_conv3x3_kernel_gradient;
+extern const struct op_test oracle_copy;
+extern const struct op_test oracle_cross_entropy;
+extern const struct op_test oracle_cross_entropy_backward;
+extern const struct op_test oracle_drop_path;
+extern const struct op_test oracle_fill;
+extern const struct op_test oracle_gradient_norm;
+extern const struct op_test oracle_layernorm;
+extern const struct op_test oracle_layernorm_backward;
+extern const struct op_test oracle_linear;
+extern const struct op_test oracle_matmul;
+extern const struct op_test oracle_moving_average;
+extern const struct op_test oracle_patches;
+extern const struct op_test oracle_pointwise;
+extern const struct op_test oracle_sum;
+extern const struct op_test oracle_unpatches;
+
+static const struct op_test *const oracles[] = {
+    &oracle_accumulate,
+    &oracle_adamw,
+    &oracle_clear,
+    &oracle_concat,
+    &oracle_conv3x3,
+    &oracle_conv3x3_kernel_gradient,
+    &oracle_copy,
+    &oracle_cross_entropy,
+    &oracle_cross_entropy_backward,
+    &oracle_drop_path,
+    &oracle_fill,
+    &oracle_gradient_norm,
+    &oracle_layernorm,
+    &oracle_layernorm_backward,
+    &oracle_linear,
+    &oracle_matmul,
+    &oracle_moving_average,
+    &oracle_patches,
+    &oracle_pointwise,
+    &oracle_sum,
+    &oracle_unpatches,
+    NULL,
+};
+
+const struct op_test *oracle_at(int i)
+{
+    return oracles[i];
+}
+
+const struct op_test *oracle_find(const char *op)
+{
+    for (int i = 0; oracles[i]; i++)
+        if (!strcmp(oracles[i]->op, op))
+            return oracles[i];
+    return NULL;
+}
+
+int64_t op_elements(const struct op_input *input)
+{
+    int64_t count = 1;
+    for (int d = 0; d < input->shape.rank; d++)
+        count *= input->shape.size[d];
+    return count;
+}
