@@ -12,6 +12,7 @@
 
 #include "data/loader.h"
 #include "data/transform.h"
+#include "train/schedule.h"
 #include "ttt/base/dtype.h"
 #include "ttt/base/status.h"
 #include "vision/vittt_config.h"
@@ -19,11 +20,6 @@
 enum config_task {
     TASK_CLASSIFY,
     TASK_VIEWS,
-};
-
-enum config_schedule {
-    SCHEDULE_COSINE_TO_ZERO,  /* warm-up from 0; the cosine starts after it and ends at 0 */
-    SCHEDULE_COSINE_TO_FLOOR, /* warm-up from warmup_lr; the cosine runs over all steps and ends at min_lr */
 };
 
 enum config_weights {
@@ -73,7 +69,7 @@ struct config_train {
     int batch_size; /* pictures per forward pass */
     int accumulate; /* forward passes per optimiser step */
     double lr;      /* the highest rate, used as it is */
-    enum config_schedule schedule;
+    schedule_kind schedule;
     double warmup_fraction; /* of all steps */
     double warmup_lr, min_lr;
     double betas[2], eps, weight_decay;

@@ -9,7 +9,7 @@
 /* 2^n for an integral n in [-126, 127]. */
 static inline float ttt_power_of_two(int32_t n)
 {
-    int32_t bits = (n + 127) << 23;
+    uint32_t bits = (uint32_t)(n + 127) << 23;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;

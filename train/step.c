@@ -1,0 +1,301 @@
+/* The training step: a task's loss, its gradient, and the optimiser, as plans. */
+#include "train/step.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ttt/ops/optimiser/optimiser.h"
+#include "ttt/ops/pointwise/pointwise.h"
+
+/* Everything that stands beside one parameter, by name. */
+static ttt_tensor companion(ttt_graph *g, const char *prefix, const struct parameter *parameter)
+{
+    char name[sizeof parameter->name + 32];
+    snprintf(name, sizeof name, "%s%s", prefix, parameter->name);
+    return ttt_variable(g, name, TTT_F32, parameter->shape);
+}
+
+struct building {
+    const struct run_config *config;
+    const struct parameter *parameters;
+    int count;
+    ttt_tensor *weights, *gradients, *others; /* count each; others is scratch */
+    ttt_adamw_parameter *adamw;
+};
+
+static ttt_status building_create(const struct train_task *task, const struct run_config *config,
+                                  struct building *b)
+{
+    struct parameter *parameters = NULL;
+    *b = (struct building){.config = config};
+    TRY(task->parameters(task->context, &parameters, &b->count));
+    b->parameters = parameters;
+    size_t count = (size_t)b->count;
+    b->weights = calloc(count, sizeof *b->weights);
+    b->gradients = calloc(count, sizeof *b->gradients);
+    b->others = calloc(count, sizeof *b->others);
+    b->adamw = calloc(count, sizeof *b->adamw);
+    return b->weights && b->gradients && b->others && b->adamw
+               ? TTT_OK
+               : ttt_fail(TTT_MEMORY, "no memory to plan a step");
+}
+
+static void building_destroy(struct building *b)
+{
+    free((void *)b->parameters);
+    free(b->weights);
+    free(b->gradients);
+    free(b->others);
+    free(b->adamw);
+}
+
+/* Norm, AdamW and averages, from gradients that are in b->gradients; those that do not exist take no part. */
+static void build_update(ttt_graph *g, struct building *b, ttt_tensor loss)
+{
+    const struct config_train *train = &b->config->train;
+    ttt_tensor rate = ttt_input(g, "rate", TTT_F32, ttt_dims(1));
+    ttt_tensor steps = ttt_variable(g, "adamw.steps", TTT_F32, ttt_dims(1));
+    int used = 0;
+    for (int i = 0; i < b->count; i++) {
+        if (!ttt_exists(b->gradients[i]))
+            continue;
+        const struct parameter *parameter = &b->parameters[i];
+        b->others[used] = b->gradients[i];
+        b->adamw[used++] = (ttt_adamw_parameter){
+            .parameter = b->weights[i],
+            .gradient = b->gradients[i],
+            .mean = companion(g, "adamw.mean.", parameter),
+            .variance = companion(g, "adamw.variance.", parameter),
+            .weight_decay = parameter->decays ? (float)train->weight_decay : 0,
+        };
+    }
+    ttt_tensor norm = ttt_gradient_norm(g, b->others, used);
+    ttt_adamw_options options = {.beta1 = (float)train->betas[0],
+                                 .beta2 = (float)train->betas[1],
+                                 .eps = (float)train->eps,
+                                 .clip = (float)train->clip};
+    ttt_tensor taken = ttt_adamw(g, b->adamw, used, norm, loss, rate, steps, options);
+    if (train->ema > 0) {
+        for (int i = 0; i < b->count; i++)
+            b->others[i] = companion(g, "ema.", &b->parameters[i]);
+        ttt_moving_average(g, b->others, b->weights, b->count, taken, (float)train->ema);
+    }
+    ttt_output(g, "norm", norm);
+    ttt_output(g, "taken", taken);
+}
+
+/* Forward and backward of one batch, and what makes of it a step or a part of one. */
+static void build_pass(ttt_graph *g, const struct train_task *task, struct building *b)
+{
+    const int accumulate = b->config->train.accumulate;
+    ttt_tensor step = ttt_input(g, "step", TTT_I32, ttt_dims(1));
+    ttt_tensor loss = task->loss(task->context, g, step, b->config->train.batch_size);
+    for (int i = 0; i < b->count; i++)
+        b->weights[i] = companion(g, "", &b->parameters[i]);
+    if (accumulate > 1)
+        loss = ttt_scale(g, loss, 1.0f / (float)accumulate);
+    ttt_gradient(g, loss, b->weights, b->count, b->gradients);
+    ttt_output(g, "loss", loss);
+    if (accumulate == 1) {
+        build_update(g, b, loss);
+        return;
+    }
+    int used = 0;
+    for (int i = 0; i < b->count; i++) {
+        if (!ttt_exists(b->gradients[i]))
+            continue;
+        b->gradients[used] = b->gradients[i];
+        b->others[used++] = companion(g, "sum.", &b->parameters[i]);
+    }
+    ttt_accumulate(g, b->others, b->gradients, used);
+    ttt_tensor sum = ttt_variable(g, "sum.loss", TTT_F32, ttt_dims(1));
+    ttt_accumulate(g, &sum, &loss, 1);
+}
+
+/* The optimiser on the sums that passes left, which it clears.  Parameters without a sum take no part. */
+static void build_separate_update(ttt_graph *g, struct building *b, const bool *summed)
+{
+    for (int i = 0; i < b->count; i++) {
+        b->weights[i] = companion(g, "", &b->parameters[i]);
+        b->gradients[i] = summed[i] ? companion(g, "sum.", &b->parameters[i]) : TTT_NONE;
+    }
+    ttt_tensor loss = ttt_variable(g, "sum.loss", TTT_F32, ttt_dims(1));
+    build_update(g, b, loss);
+    ttt_output(g, "loss", ttt_scale(g, loss, 1));
+    int used = 0;
+    for (int i = 0; i < b->count; i++)
+        if (summed[i])
+            b->others[used++] = b->gradients[i];
+    ttt_clear(g, b->others, used);
+    ttt_clear(g, &loss, 1);
+}
+
+static ttt_status plan_of(const ttt_graph *g, const struct run_config *config, ttt_store *store,
+                          ttt_plan **plan)
+{
+    const char *rows = config->device.implementations;
+    ttt_plan_options options = {.implementations = rows && *rows ? rows : NULL,
+                                .memory_limit = config->device.memory_limit};
+    return ttt_plan_create(g, store, &options, plan);
+}
+
+static ttt_status plan_passes(const struct train_task *task, const struct run_config *config,
+                              ttt_store *store, struct building *b, struct train_step *step)
+{
+    ttt_graph *pass = NULL, *update = NULL;
+    bool *summed = calloc((size_t)b->count, sizeof *summed);
+    ttt_status status = summed ? TTT_OK : ttt_fail(TTT_MEMORY, "no memory to plan a step");
+    if (status)
+        return status;
+    TRY_TO(ttt_graph_create(&pass), cleanup);
+    build_pass(pass, task, b);
+    TRY_TO(plan_of(pass, config, store, &step->pass), cleanup);
+    step->accumulate = config->train.accumulate;
+    if (step->accumulate > 1) {
+        for (int i = 0; i < b->count; i++)
+            summed[i] = ttt_exists(b->gradients[i]);
+        TRY_TO(ttt_graph_create(&update), cleanup);
+        build_separate_update(update, b, summed);
+        TRY_TO(plan_of(update, config, store, &step->update), cleanup);
+    }
+cleanup:
+    ttt_graph_destroy(pass);
+    ttt_graph_destroy(update);
+    free(summed);
+    return status;
+}
+
+static ttt_status plan_step(const struct train_task *task, const struct run_config *config, ttt_store *store,
+                            struct train_step *step)
+{
+    struct building b;
+    *step = (struct train_step){0};
+    ttt_status status = building_create(task, config, &b);
+    if (!status)
+        status = plan_passes(task, config, store, &b, step);
+    building_destroy(&b);
+    if (status)
+        train_step_destroy(step);
+    return status;
+}
+
+/* The largest batch size below the config's that fits when halved again and again; 0: not even 1. */
+static int batch_that_fits(const struct train_task *task, const struct run_config *config, ttt_store *store)
+{
+    struct run_config smaller = *config;
+    struct train_step step;
+    while ((smaller.train.batch_size /= 2) > 0) {
+        ttt_status status = plan_step(task, &smaller, store, &step);
+        if (!status) {
+            train_step_destroy(&step);
+            return smaller.train.batch_size;
+        }
+        ttt_status_free(status);
+    }
+    return 0;
+}
+
+ttt_status train_step_create(const struct train_task *task, const struct run_config *config, ttt_store *store,
+                             struct train_step *step)
+{
+    ttt_status status = plan_step(task, config, store, step);
+    if (!status || ttt_status_code(status) != TTT_MEMORY)
+        return status;
+    int fits = batch_that_fits(task, config, store);
+    ttt_status advice =
+        fits ? ttt_fail(TTT_MEMORY, "%s; train.batch_size=%d with train.accumulate=%d fits%s",
+                        ttt_status_text(status), fits,
+                        config->train.batch_size / fits * config->train.accumulate,
+                        config->model.vittt.recompute ? "" : ", and model.recompute=true needs less")
+             : ttt_fail(TTT_MEMORY, "%s; not even a batch of 1 fits", ttt_status_text(status));
+    ttt_status_free(status);
+    return advice;
+}
+
+ttt_status train_step_prepare(struct train_step *step)
+{
+    TRY(ttt_plan_prepare(step->pass));
+    return step->update ? ttt_plan_prepare(step->update) : TTT_OK;
+}
+
+void train_step_destroy(struct train_step *step)
+{
+    ttt_plan_destroy(step->pass);
+    ttt_plan_destroy(step->update);
+    *step = (struct train_step){0};
+}
+
+ttt_plan_memory train_step_memory(const struct train_step *step)
+{
+    ttt_plan_memory memory = ttt_plan_memory_of(step->pass);
+    if (step->update) {
+        ttt_plan_memory update = ttt_plan_memory_of(step->update);
+        memory.variables = update.variables > memory.variables ? update.variables : memory.variables;
+        memory.arena += update.arena;
+        memory.total = memory.variables + memory.arena;
+    }
+    return memory;
+}
+
+ttt_status train_step_run(struct train_step *step, const struct train_task *task, int64_t number, double rate,
+                          struct step_result *result)
+{
+    const float rate_f32 = (float)rate;
+    float loss, norm, taken;
+    *result = (struct step_result){0};
+    for (int pass = 0; pass < step->accumulate; pass++) {
+        const int32_t forward_pass = (int32_t)(number * step->accumulate + pass);
+        struct fed fed = {0};
+        TRY(task->feed(task->context, step->pass, &fed));
+        TRY(ttt_plan_write(step->pass, "step", &forward_pass));
+        if (!step->update)
+            TRY(ttt_plan_write(step->pass, "rate", &rate_f32));
+        TRY(ttt_plan_run(step->pass));
+        result->samples += fed.samples;
+        result->waited += fed.waited;
+    }
+    ttt_plan *last = step->update ? step->update : step->pass;
+    if (step->update) {
+        TRY(ttt_plan_write(last, "rate", &rate_f32));
+        TRY(ttt_plan_run(last));
+    }
+    TRY(ttt_plan_read(last, "loss", &loss));
+    TRY(ttt_plan_read(last, "norm", &norm));
+    TRY(ttt_plan_read(last, "taken", &taken));
+    result->loss = loss;
+    result->norm = norm;
+    result->taken = taken != 0;
+    return TTT_OK;
+}
+
+ttt_status train_step_diagnose(struct train_step *step)
+{
+    return ttt_plan_check_finite(step->pass);
+}
+
+static ttt_status start_average(const struct parameter *parameter, ttt_store *store)
+{
+    char name[sizeof parameter->name + 8];
+    float *values = malloc((size_t)ttt_shape_elements(parameter->shape) * sizeof *values);
+    if (!values)
+        return ttt_fail(TTT_MEMORY, "no memory to copy '%s'", parameter->name);
+    snprintf(name, sizeof name, "ema.%s", parameter->name);
+    ttt_status status = ttt_store_read(store, parameter->name, values);
+    if (!status)
+        status = ttt_store_write(store, name, values);
+    free(values);
+    return status;
+}
+
+ttt_status train_step_start_averages(const struct train_task *task, ttt_store *store)
+{
+    struct parameter *parameters;
+    int count;
+    TRY(task->parameters(task->context, &parameters, &count));
+    ttt_status status = TTT_OK;
+    for (int i = 0; i < count && !status; i++)
+        status = start_average(&parameters[i], store);
+    free(parameters);
+    return status;
+}

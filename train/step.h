@@ -1,0 +1,50 @@
+/* One optimiser step as plans: forward, backward, gradient norm, AdamW, averages.
+ *
+ * With accumulate 1 that is one plan.  Else one plan adds the gradients of a forward pass to sums, and a
+ * second one applies them.
+ *
+ * Variables of the store, besides the parameters: "adamw.mean.NAME", "adamw.variance.NAME", "adamw.steps",
+ * "ema.NAME" and "sum.NAME".
+ */
+#ifndef TRAIN_STEP_H
+#define TRAIN_STEP_H
+
+#include "train/config/config.h"
+#include "train/task.h"
+
+struct train_step {
+    ttt_plan *pass;   /* inputs of the task, "step" i32, "rate"; outputs "loss", "norm", "taken" */
+    ttt_plan *update; /* NULL unless accumulating; then it has "rate", "norm" and "taken" */
+    int accumulate;
+};
+
+/* Plans a step; takes no memory on the device until train_step_prepare.
+ * TTT_MEMORY when over the limit: the text says what batch size would fit, and what recomputing would save.
+ */
+ttt_status train_step_create(const struct train_task *task, const struct run_config *config, ttt_store *store,
+                             struct train_step *step);
+ttt_status train_step_prepare(struct train_step *step);
+void train_step_destroy(struct train_step *step);
+
+ttt_plan_memory train_step_memory(const struct train_step *step);
+
+struct step_result {
+    double loss, norm; /* norm: of the gradient before clipping */
+    bool taken;        /* false: skipped, because loss or norm is not finite */
+    int samples;
+    double waited; /* seconds for data */
+};
+
+/* Feeds and runs one optimiser step.
+ * number: of the step, from 0; rate: its learning rate. */
+ttt_status train_step_run(struct train_step *step, const struct train_task *task, int64_t number, double rate,
+                          struct step_result *result);
+
+/* After a step that was not taken: runs its last forward pass again and names the first tensor that is not
+ * finite.  TTT_NUMERIC with the name; TTT_OK when none is found. */
+ttt_status train_step_diagnose(struct train_step *step);
+
+/* Sets the averaged weights to the weights.  For the start of a run with `ema`. */
+ttt_status train_step_start_averages(const struct train_task *task, ttt_store *store);
+
+#endif
