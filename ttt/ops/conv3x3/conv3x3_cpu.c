@@ -9,7 +9,7 @@
 
 enum {
     BAND = 4,   /* rows for one thread at a time */
-    GROUP = 32, /* channels swept down a band before the next: three rows of them stay in the L1 cache */
+    GROUP = 32, /* channels swept down a band before the next: three rows of them stay in L1 up to width 64 */
 };
 
 /* An output row being computed, for `lanes` channels. */
@@ -85,17 +85,6 @@ static size_t workspace(const ttt_launch *launch)
     return (size_t)ttt_operand_elements(&launch->in[1]) * sizeof(float);
 }
 
-/* Functions of their own, so that their loops get all registers. */
-static __attribute__((noinline)) void convolve_full(const struct row *row)
-{
-    convolve_row(row, TTT_LANES);
-}
-
-static __attribute__((noinline)) void convolve_some(const struct row *row, int lanes)
-{
-    convolve_row(row, lanes);
-}
-
 /* One output row of sample b, for up to TTT_LANES channels from c on. */
 static void convolve_channels(const ttt_launch *launch, int64_t b, int64_t i, int64_t c, const float *taps)
 {
@@ -111,9 +100,9 @@ static void convolve_channels(const ttt_launch *launch, int64_t b, int64_t i, in
         .channels = channels,
     };
     if (channels - c >= TTT_LANES)
-        convolve_full(&row);
+        convolve_row(&row, TTT_LANES);
     else
-        convolve_some(&row, (int)(channels - c));
+        convolve_row(&row, (int)(channels - c));
 }
 
 /* Rows of sample b from `first` on, with the taps of its kernel. */
