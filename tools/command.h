@@ -13,4 +13,6 @@ struct command {
     ttt_status (*run)(int argc, char **argv);
 };
 
+extern const struct command command_verify;
+
 #endif

@@ -1,6 +1,7 @@
 /* Writing numbers for people and for programs. */
 #include "tools/output.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,15 @@ ttt_status output_json_append(json_t *array, json_t *value)
     if (json_array_append_new(array, value))
         return ttt_fail(TTT_MEMORY, "out of memory for the JSON output");
     return TTT_OK;
+}
+
+void output_clean(const char *text, int width)
+{
+    int columns = 0;
+    for (; text[columns]; columns++)
+        putchar(iscntrl((unsigned char)text[columns]) ? '?' : text[columns]);
+    for (; columns < width; columns++)
+        putchar(' ');
 }
 
 struct output_text output_si(double value, const char *unit)

@@ -17,6 +17,9 @@ ttt_status output_json_set(json_t *object, const char *key, json_t *value)
     __attribute__((warn_unused_result));
 ttt_status output_json_append(json_t *array, json_t *value) __attribute__((warn_unused_result));
 
+/* Writes text from outside to stdout, "?" for every control character, and spaces up to `width` columns. */
+void output_clean(const char *text, int width);
+
 /* A number short enough for a table. */
 struct output_text {
     char text[32];

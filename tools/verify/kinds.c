@@ -1,0 +1,12 @@
+/* The table of kinds. */
+#include "tools/verify/kind.h"
+
+const struct verify_kind verify_kinds[] = {
+    {"vittt_layer", verify_vittt_layer}, /* one layer, forward and backward */
+    {"vittt_model", verify_vittt_model}, /* a classifier, its loss and all gradients */
+    {"optimiser", verify_optimiser},     /* clipping, AdamW, schedules */
+    {"resize", verify_resize},           /* resampling and the evaluation transform */
+    {"jpeg", verify_jpeg},               /* decoding */
+    {"metrics", verify_metrics},         /* PSNR and SSIM */
+    {NULL, NULL},
+};
