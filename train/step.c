@@ -71,15 +71,15 @@ static void build_update(ttt_graph *g, struct building *b, ttt_tensor loss)
         };
     }
     ttt_tensor norm = ttt_gradient_norm(g, b->others, used);
-    ttt_adamw_options options = {.beta1 = (float)train->betas[0],
-                                 .beta2 = (float)train->betas[1],
+    ttt_adamw_options options = {.beta1 = train->betas[0],
+                                 .beta2 = train->betas[1],
                                  .eps = (float)train->eps,
                                  .clip = (float)train->clip};
     ttt_tensor taken = ttt_adamw(g, b->adamw, used, norm, loss, rate, steps, options);
     if (train->ema > 0) {
         for (int i = 0; i < b->count; i++)
             b->others[i] = companion(g, "ema.", &b->parameters[i]);
-        ttt_moving_average(g, b->others, b->weights, b->count, taken, (float)train->ema);
+        ttt_moving_average(g, b->others, b->weights, b->count, taken, train->ema);
     }
     ttt_output(g, "norm", norm);
     ttt_output(g, "taken", taken);

@@ -1,0 +1,342 @@
+/* The training loop. */
+#include "train/loop.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "train/journal.h"
+#include "train/snapshot.h"
+#include "train/step.h"
+
+/* Everything a run holds while it goes on. */
+struct run {
+    const struct train_task *task;
+    const struct run_config *config;
+    const struct train_observer *observer;
+    ttt_store *store;
+    struct train_step step;
+    struct snapshot snapshot;
+    struct journal journal;
+    struct parameter *parameters;
+    int parameter_count;
+
+    int64_t batches, total; /* forward passes of an epoch; optimiser steps of the run */
+    int64_t done;           /* optimiser steps taken or skipped so far */
+    int64_t bad_steps, bad_in_a_row;
+    double best;
+    int64_t best_step;
+    int64_t saved; /* step of the last checkpoint; -1: none */
+    rate_schedule schedule;
+    struct train_outcome *outcome;
+
+    double seconds, waited, loss_sum; /* of the steps since the last report */
+    int64_t samples, summed;
+    double all_seconds;
+    int64_t all_samples;
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(const struct run *run, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (run->observer && run->observer->say)
+        run->observer->say(run->observer->context, line);
+}
+
+static void say_checkpoint_line(void *context, const char *line)
+{
+    const struct run *run = context;
+    say(run, "%s", line);
+}
+
+int64_t train_total_steps(const struct run_config *config, int64_t batches)
+{
+    if (config->train.steps > 0)
+        return config->train.steps;
+    int64_t passes = batches * config->train.epochs, accumulate = config->train.accumulate;
+    return (passes + accumulate - 1) / accumulate;
+}
+
+rate_schedule train_schedule(const struct run_config *config, int64_t total_steps)
+{
+    const struct config_train *train = &config->train;
+    return (rate_schedule){.kind = train->schedule,
+                           .warmup_steps = (int64_t)llround(train->warmup_fraction * (double)total_steps),
+                           .total_steps = total_steps,
+                           .peak = train->lr,
+                           .start = train->warmup_lr,
+                           .floor = train->min_lr};
+}
+
+static double epoch_of(const struct run *run, int64_t step)
+{
+    return (double)(step * run->config->train.accumulate) / (double)run->batches;
+}
+
+/* The share of the process's memory that grows with the run: what planning foresees. */
+static ttt_status plan(struct run *run)
+{
+    TRY(run->task->parameters(run->task->context, &run->parameters, &run->parameter_count));
+    TRY(train_step_create(run->task, run->config, run->store, &run->step));
+    ttt_plan_memory memory = train_step_memory(&run->step);
+    run->outcome->predicted_bytes = memory.total;
+    say(run, "memory: %.1f MiB of weights and optimiser state, %.1f MiB of activations, planned",
+        (double)memory.variables / 0x1p20, (double)memory.arena / 0x1p20);
+    TRY(train_step_prepare(&run->step));
+    TRY(run->task->initialise(run->task->context, run->store, (uint64_t)run->config->run.seed));
+    if (run->config->train.ema > 0)
+        TRY(train_step_start_averages(run->task, run->store));
+    return snapshot_create(run->store, run->parameters, run->parameter_count, &run->snapshot);
+}
+
+static ttt_status restore_scalars(struct run *run, const checkpoint_scalars *scalars)
+{
+    int64_t batches;
+    TRY(checkpoint_get_i64(scalars, "step", &run->done));
+    TRY(checkpoint_get_i64(scalars, "batches", &batches));
+    TRY(checkpoint_get_i64(scalars, "bad_steps", &run->bad_steps));
+    TRY(checkpoint_get_i64(scalars, "bad_in_a_row", &run->bad_in_a_row));
+    TRY(checkpoint_get_i64(scalars, "best_step", &run->best_step));
+    TRY(checkpoint_get_f64(scalars, "best", &run->best));
+    if (batches != run->batches)
+        say(run,
+            "warning: an epoch had %lld batches and now has %lld: the run will not end as if uninterrupted",
+            (long long)batches, (long long)run->batches);
+    return TTT_OK;
+}
+
+static ttt_status resume(struct run *run)
+{
+    checkpoint contents = {
+        run->snapshot.model, run->snapshot.model_count, run->snapshot.state, run->snapshot.state_count, {0}};
+    checkpoint_reporter reporter = {say_checkpoint_line, run};
+    TRY(checkpoint_load_latest(run->journal.folder.path, &contents, reporter, &run->saved));
+    if (run->saved >= 0) {
+        TRY(snapshot_to_store(&run->snapshot));
+        TRY(restore_scalars(run, &contents.scalars));
+        say(run, "resuming after step %lld of %lld", (long long)run->done, (long long)run->total);
+    }
+    return journal_start(&run->journal, run->config, run->saved, run->total);
+}
+
+static ttt_status save(struct run *run)
+{
+    checkpoint contents = {
+        run->snapshot.model, run->snapshot.model_count, run->snapshot.state, run->snapshot.state_count, {0}};
+    checkpoint_set_i64(&contents.scalars, "step", run->done);
+    checkpoint_set_i64(&contents.scalars, "batches", run->batches);
+    checkpoint_set_i64(&contents.scalars, "bad_steps", run->bad_steps);
+    checkpoint_set_i64(&contents.scalars, "bad_in_a_row", run->bad_in_a_row);
+    checkpoint_set_i64(&contents.scalars, "best_step", run->best_step);
+    checkpoint_set_f64(&contents.scalars, "best", run->best);
+    TRY(snapshot_from_store(&run->snapshot));
+    const char *folder = run->journal.folder.path;
+    TRY(checkpoint_save(folder, run->done, &contents));
+    run->saved = run->done;
+    if (run->best_step == run->done)
+        TRY(checkpoint_mark_best(folder, run->done));
+    TRY(journal_checkpoint(&run->journal, run->done));
+    return checkpoint_prune(folder, run->config->train.keep);
+}
+
+/* Judges the weights, or their averages, and remembers the best. */
+static ttt_status evaluate(struct run *run)
+{
+    struct evaluation evaluation;
+    const bool averages = run->config->eval.weights == WEIGHTS_EMA && run->config->train.ema > 0;
+    TRY(run->task->evaluate(run->task->context, run->store, averages ? "ema." : "", &evaluation));
+    double value = evaluation.values[evaluation.best].value;
+    if (run->best_step < 0 || value > run->best) {
+        run->best = value;
+        run->best_step = run->done;
+    }
+    run->outcome->evaluated = true;
+    run->outcome->evaluation = evaluation;
+    struct journal_row row = {.step = run->done,
+                              .epoch = epoch_of(run, run->done),
+                              .rate = schedule_rate(&run->schedule, run->done - 1),
+                              .train_loss = run->summed ? run->loss_sum / (double)run->summed : NAN,
+                              .samples_per_second =
+                                  run->seconds > 0 ? (double)run->samples / run->seconds : NAN,
+                              .waiting = run->seconds > 0 ? run->waited / run->seconds : NAN,
+                              .bad_steps = run->bad_steps};
+    TRY(journal_evaluation(&run->journal, &row, &evaluation));
+    run->seconds = run->waited = run->loss_sum = 0;
+    run->samples = run->summed = 0;
+    if (run->observer && run->observer->evaluated)
+        run->observer->evaluated(run->observer->context, run->done, row.epoch, &evaluation);
+    return TTT_OK;
+}
+
+/* A step that was skipped: counted, the culprit named once per row of them, and too many end the run. */
+static ttt_status count_bad_step(struct run *run, const struct step_result *result)
+{
+    run->bad_steps++;
+    run->bad_in_a_row++;
+    char culprit[256] = "";
+    if (run->bad_in_a_row == 1) {
+        ttt_status found = train_step_diagnose(&run->step);
+        if (found)
+            snprintf(culprit, sizeof culprit, "%s", ttt_status_text(found));
+        bool failed = found && ttt_status_code(found) != TTT_NUMERIC;
+        if (failed)
+            return found;
+        ttt_status_free(found);
+    }
+    say(run, "warning: step %lld skipped: loss %g, gradient norm %g%s%s", (long long)run->done, result->loss,
+        result->norm, *culprit ? "; " : "", culprit);
+    TRY(journal_bad_step(&run->journal, run->done, result->loss, result->norm, culprit));
+    if (run->bad_in_a_row < run->config->train.max_bad_steps)
+        return TTT_OK;
+    if (run->saved < 0)
+        return ttt_fail(TTT_NUMERIC,
+                        "%lld steps in a row had a loss or gradient that is not finite; no checkpoint had "
+                        "been written yet",
+                        (long long)run->bad_in_a_row);
+    return ttt_fail(
+        TTT_NUMERIC,
+        "%lld steps in a row had a loss or gradient that is not finite; the last good checkpoint is "
+        "%s/checkpoints/%lld",
+        (long long)run->bad_in_a_row, run->journal.folder.path, (long long)run->saved);
+}
+
+static void report_progress(struct run *run, const struct step_result *result, double rate)
+{
+    if (!run->observer || !run->observer->progress)
+        return;
+    double pace = run->all_seconds > 0 ? (double)run->all_samples / run->all_seconds : 0;
+    double step_samples = (double)run->config->train.batch_size * run->config->train.accumulate;
+    struct train_progress progress = {
+        .step = run->done,
+        .steps = run->total,
+        .epoch = epoch_of(run, run->done),
+        .loss = result->loss,
+        .norm = result->norm,
+        .rate = rate,
+        .samples_per_second = pace,
+        .waiting = run->seconds > 0 ? run->waited / run->seconds : 0,
+        .seconds_left = pace > 0 ? (double)(run->total - run->done) * step_samples / pace : NAN,
+    };
+    run->observer->progress(run->observer->context, &progress);
+}
+
+static ttt_status take_step(struct run *run)
+{
+    struct step_result result;
+    double began = now(), rate = schedule_rate(&run->schedule, run->done);
+    TRY(train_step_run(&run->step, run->task, run->done, rate, &result));
+    double seconds = now() - began;
+    run->done++;
+    run->seconds += seconds;
+    run->all_seconds += seconds;
+    run->waited += result.waited;
+    run->samples += result.samples;
+    run->all_samples += result.samples;
+    if (result.taken) {
+        run->bad_in_a_row = 0;
+        run->loss_sum += result.loss;
+        run->summed++;
+    }
+    TRY(journal_step(&run->journal, run->done, result.loss, result.norm, rate, seconds, result.waited));
+    report_progress(run, &result, rate);
+    return result.taken ? TTT_OK : count_bad_step(run, &result);
+}
+
+/* Whether the step just taken ended an epoch that is a multiple of `every`. */
+static bool ends_epochs(const struct run *run, int64_t every)
+{
+    int64_t accumulate = run->config->train.accumulate;
+    int64_t epoch = run->done * accumulate / run->batches,
+            before = (run->done - 1) * accumulate / run->batches;
+    return every > 0 && epoch > before && epoch / every > before / every;
+}
+
+static bool should_stop(const volatile sig_atomic_t *stop)
+{
+    return stop && *stop;
+}
+
+static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
+{
+    const struct config_train *train = &run->config->train;
+    uint64_t passes = (uint64_t)(run->done * train->accumulate), batches = (uint64_t)run->batches;
+    if (run->done < run->total)
+        TRY(run->task->start(run->task->context, passes / batches, passes % batches));
+    while (run->done < run->total && !should_stop(stop)) {
+        TRY(take_step(run));
+        bool last = run->done == run->total;
+        bool judge = last || ends_epochs(run, run->config->eval.every);
+        if (judge)
+            TRY(evaluate(run));
+        if (judge || ends_epochs(run, train->save_every) ||
+            (train->save_steps && run->done % train->save_steps == 0))
+            TRY(save(run));
+    }
+    run->outcome->interrupted = run->done < run->total;
+    if (run->outcome->interrupted && run->saved != run->done)
+        TRY(save(run));
+    return journal_stop(&run->journal, run->done, run->outcome->interrupted);
+}
+
+static ttt_status open_run(struct run *run, ttt_device *device)
+{
+    run->batches = run->task->batches(run->task->context);
+    run->total = train_total_steps(run->config, run->batches);
+    run->schedule = train_schedule(run->config, run->total);
+    TRY(ttt_store_create(device, &run->store));
+    TRY(journal_open(run->config, &run->journal));
+    TRY(plan(run));
+    return resume(run);
+}
+
+static void finish_outcome(struct run *run)
+{
+    run->outcome->step = run->done;
+    run->outcome->bad_steps = run->bad_steps;
+    run->outcome->best = run->best;
+    run->outcome->best_step = run->best_step;
+    run->outcome->samples_per_second = run->all_seconds > 0 ? (double)run->all_samples / run->all_seconds : 0;
+    run->outcome->folder = strdup(run->journal.folder.path);
+}
+
+ttt_status train_run(const struct train_task *task, const struct run_config *config, ttt_device *device,
+                     const volatile sig_atomic_t *stop, const struct train_observer *observer,
+                     struct train_outcome *outcome)
+{
+    struct run run = {.task = task,
+                      .config = config,
+                      .observer = observer,
+                      .outcome = outcome,
+                      .best_step = -1,
+                      .saved = -1};
+    run.journal = journal_closed();
+    *outcome = (struct train_outcome){.best_step = -1};
+    ttt_status status = open_run(&run, device);
+    if (!status)
+        status = train(&run, stop);
+    if (!status)
+        finish_outcome(&run);
+    else
+        journal_failed(&run.journal, run.done, ttt_status_text(status));
+    snapshot_destroy(&run.snapshot);
+    train_step_destroy(&run.step);
+    journal_close(&run.journal);
+    ttt_store_destroy(run.store);
+    free(run.parameters);
+    return status;
+}
