@@ -53,6 +53,25 @@ static bool covers_storage(const ttt_plan *plan, ttt_tensor x)
            ttt_operand_bytes(&operand) == plan->storages[tensor->storage].bytes;
 }
 
+/* The storage whose memory tensor x lies in, by index. */
+static int root_of(const ttt_plan *plan, ttt_tensor x)
+{
+    int root = plan->tensors[x.index].storage;
+    while (plan->storages[root].same_as >= 0)
+        root = plan->storages[root].same_as;
+    return root;
+}
+
+/* Whether the node reads input i's memory through another view as well: transposed, or a broadcast slice. */
+static bool read_otherwise(const ttt_plan *plan, const struct plan_node *node, int i)
+{
+    for (int k = 0; k < node->n_in; k++)
+        if (ttt_exists(node->in[k]) && node->in[k].index != node->in[i].index &&
+            root_of(plan, node->in[k]) == root_of(plan, node->in[i]))
+            return true;
+    return false;
+}
+
 /* Lets outputs take over the memory of inputs that end here. */
 static void find_overwrites(ttt_plan *plan)
 {
@@ -62,12 +81,11 @@ static void find_overwrites(ttt_plan *plan)
         for (int i = 0; i < node->n_in && out && out->same_as < 0; i++) {
             if (!(node->op->overwrites >> (i < 31 ? i : 31) & 1) || !ttt_exists(node->in[i]))
                 continue;
-            int root = plan->tensors[node->in[i].index].storage;
-            while (plan->storages[root].same_as >= 0)
-                root = plan->storages[root].same_as;
+            int root = root_of(plan, node->in[i]);
             struct plan_storage *in = &plan->storages[root];
             if (in->kind != STORAGE_ACTIVATION || in->last != n || in->bytes != out->bytes ||
-                !covers_storage(plan, node->in[i]) || !covers_storage(plan, node->out[0]))
+                !covers_storage(plan, node->in[i]) || !covers_storage(plan, node->out[0]) ||
+                read_otherwise(plan, node, i))
                 continue;
             out->same_as = root;
             in->last = out->last > n ? out->last : n;
