@@ -13,6 +13,7 @@ struct command {
     ttt_status (*run)(int argc, char **argv);
 };
 
+extern const struct command command_train;
 extern const struct command command_verify;
 
 #endif

@@ -6,6 +6,7 @@
 
 /* One line per subcommand. */
 static const struct command *const commands[] = {
+    &command_train,
     &command_verify,
     NULL,
 };

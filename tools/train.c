@@ -1,0 +1,206 @@
+/* ttt train: trains the model of a config, or goes on with a run. */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/command.h"
+#include "tools/options.h"
+#include "tools/output.h"
+#include "train/classify.h"
+#include "train/loop.h"
+
+static const char help[] = "usage: ttt train CONFIG [key=value ...] [--json]\n"
+                           "\n"
+                           "Trains the model that CONFIG describes.  Keys of the config can be set behind "
+                           "it; 'ttt config CONFIG' shows\n"
+                           "them all with their meaning.\n"
+                           "\n"
+                           "Everything is written to run.dir/run.name: config.yaml, log.csv (a row per "
+                           "evaluation), events.jsonl (a line\n"
+                           "per step), checkpoints/<step>/, and the links latest and best.  The same command "
+                           "goes on with a run that was\n"
+                           "stopped, and ends with the weights it would have had.  Ctrl-C and SIGTERM finish "
+                           "the step, save, and exit 0.\n"
+                           "\n"
+                           "  --json   print the result as one JSON object at the end\n"
+                           "\n"
+                           "examples:\n"
+                           "  ttt train configs/imagenette.yaml data.root=path/to/imagenette\n"
+                           "  ttt train configs/vittt_tiny.yaml data.root=path/to/imagenet run.name=tiny "
+                           "model.ttt.variant=variant1\n";
+
+/* Set by a signal, read by the loop after every step. */
+static volatile sig_atomic_t stop_requested;
+
+static void request_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_requested = 1;
+}
+
+static void listen_for_signals(void)
+{
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* Progress: a bar on a terminal, a line every so often elsewhere; nothing with --json. */
+struct display {
+    bool terminal, quiet, bar_shown;
+    double shown; /* when, in seconds */
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static const char *duration(double seconds, char text[48])
+{
+    long s = isfinite(seconds) ? lround(seconds) : 0;
+    if (!isfinite(seconds))
+        snprintf(text, 48, "?");
+    else if (s >= 3600)
+        snprintf(text, 48, "%ldh%02ldm", s / 3600, s / 60 % 60);
+    else
+        snprintf(text, 48, "%ldm%02lds", s / 60, s % 60);
+    return text;
+}
+
+static void clear_bar(struct display *display)
+{
+    if (display->bar_shown)
+        fputs("\r\033[K", stderr);
+    display->bar_shown = false;
+}
+
+static void show_progress(void *context, const struct train_progress *p)
+{
+    enum { BAR = 20 };
+    struct display *display = context;
+    const double pause = display->terminal ? 0.1 : 10;
+    bool last = p->step == p->steps;
+    if (display->quiet || (!last && now() - display->shown < pause))
+        return;
+    display->shown = now();
+    char left[48], bar[BAR + 1];
+    int full = (int)(BAR * p->step / p->steps);
+    memset(bar, '.', BAR);
+    memset(bar, '#', (size_t)full);
+    bar[BAR] = 0;
+    fprintf(stderr,
+            "%sstep %lld/%lld %s epoch %.2f  loss %.4f  lr %.2e  %.1f pictures/s  waiting %.0f%%  left %s%s",
+            display->terminal ? "\r\033[K" : "", (long long)p->step, (long long)p->steps,
+            display->terminal ? bar : "", p->epoch, p->loss, p->rate, p->samples_per_second, 100 * p->waiting,
+            duration(p->seconds_left, left), display->terminal ? "" : "\n");
+    fflush(stderr);
+    display->bar_shown = display->terminal;
+}
+
+static void show_evaluation(void *context, int64_t step, double epoch, const struct evaluation *evaluation)
+{
+    struct display *display = context;
+    clear_bar(display);
+    if (display->quiet)
+        return;
+    fprintf(stderr, "epoch %.4g, step %lld: validation", epoch, (long long)step);
+    for (int i = 0; i < evaluation->count; i++)
+        fprintf(stderr, "%s %s %.4g", i ? "," : "", evaluation->values[i].name, evaluation->values[i].value);
+    fprintf(stderr, "  (%lld pictures, %.1f s)\n", (long long)evaluation->samples, evaluation->seconds);
+}
+
+static void show_line(void *context, const char *line)
+{
+    struct display *display = context;
+    clear_bar(display);
+    fprintf(stderr, "%s\n", line);
+}
+
+static void print_outcome(const struct train_outcome *outcome)
+{
+    printf("%s after step %lld; %lld skipped; %.1f pictures/s while training\n",
+           outcome->interrupted ? "stopped" : "finished", (long long)outcome->step,
+           (long long)outcome->bad_steps, outcome->samples_per_second);
+    if (outcome->best_step >= 0)
+        printf("best validation top-1 %.2f%% at step %lld\n", outcome->best, (long long)outcome->best_step);
+    printf("run: %s\n", outcome->folder);
+}
+
+static ttt_status print_outcome_json(const struct train_outcome *outcome)
+{
+    json_t *object = json_pack("{s:s, s:I, s:I, s:b, s:f, s:I}", "run", outcome->folder, "step",
+                               (json_int_t)outcome->step, "bad_steps", (json_int_t)outcome->bad_steps,
+                               "interrupted", outcome->interrupted, "samples_per_second",
+                               outcome->samples_per_second, "best_step", (json_int_t)outcome->best_step);
+    if (object && outcome->best_step >= 0)
+        TRY(output_json_set(object, "best", json_real(outcome->best)));
+    for (int i = 0; object && outcome->evaluated && i < outcome->evaluation.count; i++)
+        TRY(output_json_set(object, outcome->evaluation.values[i].name,
+                            json_real(outcome->evaluation.values[i].value)));
+    return output_json(object);
+}
+
+static ttt_status train_config(struct run_config *config, bool json)
+{
+    struct display display = {.terminal = isatty(STDERR_FILENO), .quiet = json};
+    struct classify_observer lines = {.say = show_line, .context = &display};
+    struct train_observer observer = {show_progress, show_evaluation, show_line, &display};
+    struct train_outcome outcome = {0};
+    struct classify *classify = NULL;
+    ttt_device *device = NULL;
+    ttt_status status;
+
+    if (config->task != TASK_CLASSIFY)
+        return ttt_fail(TTT_UNSUPPORTED, "task: views cannot be trained by this version; task: classify can");
+    if (config->device.dtype != TTT_F32)
+        return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
+    TRY_TO(classify_create(config, &lines, &classify), cleanup);
+    TRY_TO(ttt_device_open(config->device.name, config->device.threads, &device), cleanup);
+    if (!json)
+        fprintf(stderr, "%s: %u pictures to train on, %u to validate, %u classes; %s\n", config->run.name,
+                classify_train_set(classify)->count, classify_val_set(classify)->count,
+                classify_train_set(classify)->class_count, ttt_device_description(device));
+    TRY_TO(train_run(classify_task(classify), config, device, &stop_requested, &observer, &outcome), cleanup);
+    clear_bar(&display);
+    if (json)
+        status = print_outcome_json(&outcome);
+    else
+        print_outcome(&outcome);
+cleanup:
+    clear_bar(&display);
+    free(outcome.folder);
+    classify_destroy(classify);
+    ttt_device_close(device);
+    return status;
+}
+
+static ttt_status train_command(int argc, char **argv)
+{
+    bool json = false;
+    int rest;
+    const struct option options[] = {{.name = "--json", .type = OPTION_FLAG, .value = &json}};
+    TRY(options_read(argc, argv, options, 1, &rest));
+    if (rest < 1)
+        return ttt_fail(TTT_ARGUMENT, "which config? usage: ttt train CONFIG [key=value ...]");
+    struct run_config config;
+    TRY(run_config_load(argv[0], rest - 1, argv + 1, &config));
+    listen_for_signals();
+    ttt_status status = train_config(&config, json);
+    run_config_free(&config);
+    return status;
+}
+
+const struct command command_train = {
+    .name = "train",
+    .summary = "train the model of a config, or go on with a run",
+    .help = help,
+    .run = train_command,
+};
