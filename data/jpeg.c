@@ -203,7 +203,9 @@ static void read_rows(struct decoder *d, int left)
     int components = d->jpeg.num_components;
     bool direct = components == 3 && left == d->part.x && (int)d->jpeg.output_width == d->part.width;
     size_t row_bytes = (size_t)d->jpeg.output_width * (size_t)components;
-    uint8_t *buffer = d->jpeg.mem->alloc_large((j_common_ptr)&d->jpeg, JPOOL_IMAGE, row_bytes);
+    /* Off the alignment at which libjpeg-turbo writes past the cache: the row is read again at once. */
+    uint8_t *buffer =
+        (uint8_t *)d->jpeg.mem->alloc_large((j_common_ptr)&d->jpeg, JPOOL_IMAGE, row_bytes + 1) + 1;
     while ((int)d->jpeg.output_scanline < d->part.y + d->part.height) {
         int y = (int)d->jpeg.output_scanline - d->part.y;
         uint8_t *to = y >= 0 ? image_at(&d->out, 0, y) : NULL;
@@ -237,23 +239,26 @@ static bool is_incomplete(const struct jpeg_decompress_struct *jpeg)
     return false;
 }
 
+static bool is_restart(int marker)
+{
+    return marker >= JPEG_RST0 && marker <= JPEG_RST0 + 7;
+}
+
 /* Whether the rest of the only scan ends in an EOI marker with nothing else but restarts before it: then
- * decoding it could warn, but not fail. */
+ * decoding it could warn, but not fail.  The decoder may have run into a marker ahead of the pixels. */
 static bool ends_well(const struct jpeg_decompress_struct *jpeg)
 {
     const uint8_t *at = jpeg->src->next_input_byte, *end = at + jpeg->src->bytes_in_buffer;
-    if (jpeg->unread_marker)
-        return false;
-    while (at < end && (at = memchr(at, 0xff, (size_t)(end - at)))) {
-        while (at < end && *at == 0xff)
+    int marker = jpeg->unread_marker;
+    while (marker == 0 || is_restart(marker)) {
+        at = memchr(at, 0xff, (size_t)(end - at));
+        while (at && at < end && *at == 0xff)
             at++;
-        if (at == end)
+        if (!at || at == end)
             return false;
-        bool is_restart = *at >= 0xd0 && *at <= 0xd7;
-        if (*at != 0 && !is_restart)
-            return *at == JPEG_EOI;
+        marker = *at++;
     }
-    return false;
+    return marker == JPEG_EOI;
 }
 
 static void decode_part(struct decoder *d)
