@@ -118,19 +118,23 @@ static uint8_t scale_255(unsigned x, unsigned y)
     return (uint8_t)((product + (product >> 8)) >> 8);
 }
 
-/* Samples first .. end - 1 of four rows become pixels of 16 samples: to[16 * (x - first)] on are the four of
- * row 0, then of rows 1, 2, 3.  The fourth sample of RGB is 0; RGBA is premultiplied. */
-static void interleave(const uint8_t *const rows[ROWS], int channels, int first, int end, int32_t *to)
+/* RGB becomes four samples a pixel, 16 apart; the fourth, the next pixel's red, is of no account. */
+static void spread_rgb(const uint8_t *restrict from, int count, int32_t *restrict to)
 {
-    for (int r = 0; r < ROWS; r++) {
-        const uint8_t *from = rows[r] + (size_t)first * (size_t)channels;
-        int32_t *pixel = to + 4 * r;
-        for (int x = first; x < end; x++, from += channels, pixel += LANES) {
-            int32_t alpha = channels == 4 ? from[3] : 0;
-            for (int c = 0; c < 3; c++)
-                pixel[c] = channels == 4 ? scale_255(from[c], (unsigned)alpha) : from[c];
-            pixel[3] = alpha;
-        }
+    for (int x = 0; x < count - 1; x++, from += 3, to += LANES)
+        for (int c = 0; c < 4; c++)
+            to[c] = from[c];
+    for (int c = 0; c < 4; c++)
+        to[c] = c < 3 ? from[c] : 0;
+}
+
+/* RGBA likewise, premultiplied. */
+static void spread_rgba(const uint8_t *restrict from, int count, int32_t *restrict to)
+{
+    for (int x = 0; x < count; x++, from += 4, to += LANES) {
+        for (int c = 0; c < 3; c++)
+            to[c] = scale_255(from[c], from[3]);
+        to[3] = from[3];
     }
 }
 
@@ -212,7 +216,7 @@ static void divide_by_alpha(struct image *image)
 
 /* Room for four rows on their way through the columns, and for one row's sums. */
 struct scratch {
-    int32_t *interleaved; /* (inputs of x, 16) */
+    int32_t *interleaved; /* (inputs of x, 4 rows, 4 samples) */
     int32_t *sums;        /* (outputs of x, 16) */
     uint8_t *pixels;      /* (outputs of x, 16) */
     uint8_t *narrow;      /* (inputs of y, rounded up to ROWS; stride) */
@@ -243,18 +247,18 @@ static void scratch_free(struct scratch *s)
     free(s->interleaved);
 }
 
-/* All rows that y needs, resampled along x, into s->narrow. */
+/* All rows that y needs, resampled along x, four at a time, into s->narrow. */
 static void resample_columns(const struct image *part, int left, int top, const struct resample_axis *x,
                              const struct resample_axis *y, const struct scratch *s)
 {
     int rows_needed = y->in_end - y->in_first;
+    void (*spread)(const uint8_t *, int, int32_t *) = part->channels == 3 ? spread_rgb : spread_rgba;
     for (int done = 0; done < rows_needed; done += ROWS) {
-        const uint8_t *rows[ROWS];
         for (int r = 0; r < ROWS; r++) {
             int row = done + r < rows_needed ? done + r : rows_needed - 1;
-            rows[r] = image_at(part, 0, y->in_first - top + row);
+            spread(image_at(part, x->in_first - left, y->in_first - top + row), x->in_end - x->in_first,
+                   s->interleaved + 4 * r);
         }
-        interleave(rows, part->channels, x->in_first - left, x->in_end - left, s->interleaved);
         sum_columns(s->interleaved, x, s->sums);
         store_clipped(s->sums, (size_t)x->count * LANES, s->pixels);
         separate(s->pixels, x->count, part->channels, s->narrow + (size_t)done * s->stride, s->stride);
