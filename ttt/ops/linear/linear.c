@@ -3,6 +3,7 @@
 
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
 
@@ -101,7 +102,16 @@ static ttt_cost linear_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = outputs * each};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_linear_cpu, &ttt_linear_cblas, NULL};
+static const ttt_implementation *const implementations[] = {
+#if TTT_PANEL_IS_FAST
+    &ttt_linear_cpu,
+    &ttt_linear_cblas,
+#else
+    &ttt_linear_cblas,
+    &ttt_linear_cpu,
+#endif
+    NULL,
+};
 
 const ttt_operator ttt_op_linear = {
     .name = "linear",

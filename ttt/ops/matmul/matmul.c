@@ -6,6 +6,7 @@
 #include "ttt/ops/matmul/matmul.h"
 
 #include "ttt/ops/matmul/matmul_rows.h"
+#include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/matmul/product.h"
 
 /* The leading dimensions of x, with sizes of 1 in front to make `rank` of them. */
@@ -138,7 +139,18 @@ static ttt_cost matmul_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 2.0 * (double)p.m * (double)p.n * (double)p.k * (double)(p.batches * p.terms)};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_matmul_small, &ttt_matmul_cblas, NULL};
+static const ttt_implementation *const implementations[] = {
+#if TTT_PANEL_IS_FAST
+    &ttt_matmul_small,
+    &ttt_matmul_packed,
+    &ttt_matmul_cblas,
+#else
+    &ttt_matmul_cblas,
+    &ttt_matmul_small,
+    &ttt_matmul_packed,
+#endif
+    NULL,
+};
 
 const ttt_operator ttt_op_matmul = {
     .name = "matmul",

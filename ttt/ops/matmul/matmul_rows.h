@@ -5,7 +5,8 @@
 #include "ttt/graph/operator.h"
 
 extern const ttt_operator ttt_op_matmul;
-extern const ttt_implementation ttt_matmul_small; /* small matrices: own kernel, no call overhead */
+extern const ttt_implementation ttt_matmul_small;  /* small matrices: own kernel, no call overhead */
+extern const ttt_implementation ttt_matmul_packed; /* large matrices: own kernel, packed operands */
 extern const ttt_implementation ttt_matmul_cblas;
 
 #endif

@@ -42,6 +42,7 @@ static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, co
             .a = a,
             .a_row = p->a_row,
             .a_column = p->a_column,
+            .a_tile = TTT_PANEL_ROWS * p->a_row,
             .panel = pack ? packed : b + j,
             .panel_row = pack ? TTT_PANEL_WIDTH : p->b_row,
             .c = y + j,

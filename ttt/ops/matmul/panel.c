@@ -3,7 +3,12 @@
 
 #include <string.h>
 
-enum { LANES = TTT_PANEL_WIDTH / 2, ROWS = TTT_PANEL_ROWS };
+enum {
+    LANES = TTT_PANEL_WIDTH / 2,
+    ROWS = TTT_PANEL_ROWS,
+    AHEAD =
+        12, /* rows that packing asks memory for in advance: their stride defeats the processor's own guess */
+};
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef float unaligned_vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
@@ -94,14 +99,15 @@ static void multiply_narrow(const ttt_panel_product *p, vector s0, vector s1)
 {
     float buffer[ROWS][TTT_PANEL_WIDTH] = {{0}};
     const size_t bytes = (size_t)p->width * sizeof(float);
-    for (int64_t i = 0; i < p->rows; i += ROWS) {
+    const float *a = p->a;
+    for (int64_t i = 0; i < p->rows; i += ROWS, a += p->a_tile) {
         int rows = p->rows - i < ROWS ? (int)(p->rows - i) : ROWS;
         for (int r = 0; p->add && r < rows; r++)
             memcpy(buffer[r], p->c + (i + r) * p->c_row, bytes);
         if (rows == ROWS)
-            tile_strides(ROWS, p, p->a + i * p->a_row, buffer[0], TTT_PANEL_WIDTH, s0, s1, p->add);
+            tile_strides(ROWS, p, a, buffer[0], TTT_PANEL_WIDTH, s0, s1, p->add);
         else
-            last_rows(rows, p, p->a + i * p->a_row, buffer[0], TTT_PANEL_WIDTH, s0, s1, p->add);
+            last_rows(rows, p, a, buffer[0], TTT_PANEL_WIDTH, s0, s1, p->add);
         for (int r = 0; r < rows; r++)
             memcpy(p->c + (i + r) * p->c_row, buffer[r], bytes);
     }
@@ -117,10 +123,11 @@ void ttt_panel_multiply(const ttt_panel_product *p)
         multiply_narrow(p, s0, s1);
         return;
     }
+    const float *a = p->a;
     int64_t i = 0;
-    for (; i + ROWS <= p->rows; i += ROWS)
-        tile_strides(ROWS, p, p->a + i * p->a_row, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
-    last_rows((int)(p->rows - i), p, p->a + i * p->a_row, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
+    for (; i + ROWS <= p->rows; i += ROWS, a += p->a_tile)
+        tile_strides(ROWS, p, a, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
+    last_rows((int)(p->rows - i), p, a, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
 }
 
 INLINE octet load_octet(const float *from)
@@ -179,4 +186,26 @@ void ttt_panel_pack(int64_t depth, int64_t width, const float *b, int64_t row_st
                                  panel + whole * TTT_PANEL_WIDTH + j);
     }
     pack_any(whole, depth, width, b, row_stride, column_stride, panel);
+}
+
+void ttt_panel_pack_rows(int64_t rows, int64_t depth, const float *a, int64_t row_stride,
+                         int64_t column_stride, float *tiles)
+{
+    const int64_t whole = rows / ROWS * ROWS;
+    for (int64_t k = 0; k < depth; k++) {
+        const float *column = a + k * column_stride;
+        float *to = tiles + k * ROWS;
+        if (row_stride == 1) {
+            for (int64_t i = 0; i < rows && k + AHEAD < depth; i += 16)
+                __builtin_prefetch(column + AHEAD * column_stride + i);
+            for (int64_t i = 0; i < whole; i += ROWS)
+                memcpy(to + i * depth, column + i, ROWS * sizeof(float));
+        } else {
+            for (int64_t i = 0; i < whole; i += ROWS)
+                for (int64_t r = 0; r < ROWS; r++)
+                    to[i * depth + r] = column[(i + r) * row_stride];
+        }
+        for (int64_t i = whole; i < rows; i++)
+            to[whole * depth + i - whole] = column[i * row_stride];
+    }
 }

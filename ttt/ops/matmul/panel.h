@@ -9,6 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether the instruction set of this build has registers enough for the kernel, and fused multiply-adds. */
+#if defined(__FMA__) || defined(__aarch64__)
+#define TTT_PANEL_IS_FAST 1
+#else
+#define TTT_PANEL_IS_FAST 0
+#endif
+
 /* A panel is two vector registers wide. */
 #ifdef __AVX512F__
 #define TTT_PANEL_WIDTH 32
@@ -23,12 +30,18 @@
 void ttt_panel_pack(int64_t depth, int64_t width, const float *b, int64_t row_stride, int64_t column_stride,
                     float *panel);
 
+/* Copies a (rows x depth) into tiles[rows / TTT_PANEL_ROWS][depth][TTT_PANEL_ROWS], the last one with fewer
+ * rows: strides are then 1 and TTT_PANEL_ROWS, and depth * TTT_PANEL_ROWS from tile to tile. */
+void ttt_panel_pack_rows(int64_t rows, int64_t depth, const float *a, int64_t row_stride,
+                         int64_t column_stride, float *tiles);
+
 typedef struct ttt_panel_product {
     int64_t rows, depth;
     int64_t width; /* <= TTT_PANEL_WIDTH: columns of c that are written */
     const float *a;
     int64_t a_row, a_column; /* strides, in elements */
-    const float *panel;      /* depth rows of TTT_PANEL_WIDTH readable elements */
+    int64_t a_tile;     /* from one TTT_PANEL_ROWS rows to the next: TTT_PANEL_ROWS * a_row unless packed */
+    const float *panel; /* depth rows of TTT_PANEL_WIDTH readable elements */
     int64_t panel_row;
     float *c;
     int64_t c_row;

@@ -1,0 +1,31 @@
+/* One large matrix product by our own kernel, with hooks for what comes before and after: c = start + a b. */
+#ifndef TTT_OPS_MATMUL_PACKED_H
+#define TTT_OPS_MATMUL_PACKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ttt_packed_product {
+    int64_t m, n, k;
+    const float *a; /* m x k */
+    int64_t a_row, a_column;
+    const float *b; /* k x n */
+    int64_t b_row, b_column;
+    float *c;           /* m x n, contiguous */
+    const float *start; /* n values, added to each row; or NULL */
+    bool add;           /* c = c + a b instead */
+
+    /* Called with every complete block of c while it is in cache; NULL: nothing is. */
+    void (*finish)(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns);
+    const void *context;
+    int threads;
+} ttt_packed_product;
+
+/* Bytes of workspace; only sizes, strides and threads are looked at. */
+size_t ttt_packed_workspace(const ttt_packed_product *p);
+
+/* The results are bit-identical for any number of threads (panel.h). */
+void ttt_packed_multiply(const ttt_packed_product *p, float *workspace);
+
+#endif
