@@ -65,11 +65,14 @@ typedef struct ttt_node_profile {
     const char *op;             /* "matmul" */
     const char *implementation; /* "cblas" */
     bool backward;
-    double seconds; /* median */
+    double seconds; /* median; 0 from ttt_plan_costs */
     double flops, bytes;
 } ttt_node_profile;
 
 /* Runs the plan `runs` times and returns one entry per node, in order, for the caller to free(). */
 ttt_status ttt_plan_profile(ttt_plan *plan, int runs, ttt_node_profile **nodes, int *count);
+
+/* The same entries without running anything: the plan need not be prepared.  On failure *nodes is NULL. */
+ttt_status ttt_plan_costs(const ttt_plan *plan, ttt_node_profile **nodes, int *count);
 
 #endif

@@ -29,37 +29,42 @@ static ttt_status time_nodes(ttt_plan *plan, int runs, double *seconds)
     return TTT_OK;
 }
 
-static void describe(const ttt_plan *plan, int runs, double *seconds, ttt_node_profile *profiles)
+static ttt_node_profile describe(const ttt_plan *plan, const struct plan_node *node)
 {
-    for (int n = 0; n < plan->n_nodes; n++) {
-        const struct plan_node *node = &plan->nodes[n];
-        ttt_launch launch = plan_launch(plan, node);
-        ttt_cost cost = ttt_cost_of(node->op, &launch);
-        qsort(seconds + n * runs, (size_t)runs, sizeof *seconds, ascending);
-        profiles[n] = (ttt_node_profile){.name = node->name,
-                                         .op = node->op->name,
-                                         .implementation = node->row->name,
-                                         .backward = node->backward,
-                                         .seconds = seconds[n * runs + runs / 2],
-                                         .flops = cost.flops,
-                                         .bytes = cost.bytes};
-    }
+    ttt_launch launch = plan_launch(plan, node);
+    ttt_cost cost = ttt_cost_of(node->op, &launch);
+    return (ttt_node_profile){.name = node->name,
+                              .op = node->op->name,
+                              .implementation = node->row->name,
+                              .backward = node->backward,
+                              .flops = cost.flops,
+                              .bytes = cost.bytes};
+}
+
+ttt_status ttt_plan_costs(const ttt_plan *plan, ttt_node_profile **nodes, int *count)
+{
+    *nodes = malloc(((size_t)plan->n_nodes + 1) * sizeof **nodes);
+    if (!*nodes)
+        return ttt_fail(TTT_MEMORY, "no memory for a profile");
+    *count = plan->n_nodes;
+    for (int n = 0; n < plan->n_nodes; n++)
+        (*nodes)[n] = describe(plan, &plan->nodes[n]);
+    return TTT_OK;
 }
 
 ttt_status ttt_plan_profile(ttt_plan *plan, int runs, ttt_node_profile **nodes, int *count)
 {
+    *nodes = NULL;
     if (!plan->arena || runs < 1)
         return ttt_fail(TTT_ARGUMENT, "a profile needs a prepared plan and at least one run");
     double *seconds = malloc(((size_t)plan->n_nodes * (size_t)runs + 1) * sizeof *seconds);
-    *nodes = malloc(((size_t)plan->n_nodes + 1) * sizeof **nodes);
     ttt_status status =
-        seconds && *nodes ? time_nodes(plan, runs, seconds) : ttt_fail(TTT_MEMORY, "no memory for a profile");
-    if (!status) {
-        describe(plan, runs, seconds, *nodes);
-        *count = plan->n_nodes;
-    } else {
-        free(*nodes);
-        *nodes = NULL;
+        seconds ? time_nodes(plan, runs, seconds) : ttt_fail(TTT_MEMORY, "no memory for a profile");
+    if (!status)
+        status = ttt_plan_costs(plan, nodes, count);
+    for (int n = 0; !status && n < plan->n_nodes; n++) {
+        qsort(seconds + n * runs, (size_t)runs, sizeof *seconds, ascending);
+        (*nodes)[n].seconds = seconds[n * runs + runs / 2];
     }
     free(seconds);
     return status;
