@@ -15,5 +15,8 @@ struct command {
 
 extern const struct command command_train;
 extern const struct command command_verify;
+extern const struct command command_data;
+extern const struct command command_config;
+extern const struct command command_info;
 
 #endif

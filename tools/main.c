@@ -1,4 +1,5 @@
 /* ttt: finds the subcommand, prints its error, and turns it into an exit status. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,9 @@
 static const struct command *const commands[] = {
     &command_train,
     &command_verify,
+    &command_data,
+    &command_config,
+    &command_info,
     NULL,
 };
 
@@ -37,6 +41,8 @@ static int run(const struct command *command, int argc, char **argv)
         return 0;
     }
     ttt_status status = command->run(argc, argv);
+    if (!status && (fflush(stdout) || ferror(stdout)))
+        status = ttt_fail(TTT_IO, "the output cannot be written: %s", strerror(errno));
     if (!status)
         return 0;
     fprintf(stderr, "ttt %s: %s\n", command->name, ttt_status_text(status));

@@ -1,0 +1,143 @@
+/* ttt info: the build, the devices, and a config's model. */
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <yaml.h>
+
+#include "tools/command.h"
+#include "tools/info_model.h"
+#include "tools/options.h"
+#include "tools/output.h"
+
+static const char help[] =
+    "usage: ttt info [CONFIG [key=value ...]] [--json]\n\n"
+    "Prints what this program was built with and the device there is. With a config also its model: layers,\n"
+    "output shapes, parameters, floating-point operations of a forward pass over one picture, and the "
+    "memory\n"
+    "that training and inference will take at the config's batch sizes. Nothing is allocated or read but "
+    "the\n"
+    "list of the data's classes.\n\n"
+    "  --json  as one object\n\n"
+    "examples:\n"
+    "  ttt info\n"
+    "  ttt info configs/vittt_tiny.yaml\n"
+    "  ttt info configs/vittt_base.yaml train.batch_size=32 model.recompute=true --json\n";
+
+static const char *compiler(void)
+{
+#if defined __clang__
+    return "clang " __clang_version__;
+#elif defined __GNUC__
+    return "gcc " __VERSION__;
+#else
+    return "unknown";
+#endif
+}
+
+/* "2.1.5", from the headers that this was compiled with. */
+static struct output_text jpeg_version(void)
+{
+    struct output_text version;
+    const int number = LIBJPEG_TURBO_VERSION_NUMBER;
+    snprintf(version.text, sizeof version.text, "%d.%d.%d", number / 1000000, number / 1000 % 1000,
+             number % 1000);
+    return version;
+}
+
+static void print_build(const ttt_device *device)
+{
+    printf("ttt %s\n", TTT_VERSION);
+    printf("  compiler   %s, %s build, -march=%s\n", compiler(), TTT_BUILD_TYPE, TTT_ARCH);
+    printf("  libraries  libjpeg-turbo %s, libyaml %s, jansson %s\n", jpeg_version().text,
+           yaml_get_version_string(), JANSSON_VERSION);
+    printf("\ndevices\n");
+    printf("  %-10s %s\n", ttt_device_name(device), ttt_device_description(device));
+    printf("  %-10s %s free of %s\n", "memory", output_bytes(ttt_device_memory_free(device)).text,
+           output_bytes(ttt_device_memory_total(device)).text);
+}
+
+static json_t *build_json(const ttt_device *device)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:i, s:I, s:I}]}", "version",
+                     TTT_VERSION, "compiler", compiler(), "build_type", TTT_BUILD_TYPE, "march", TTT_ARCH,
+                     "libraries", "libjpeg-turbo", jpeg_version().text, "libyaml", yaml_get_version_string(),
+                     "jansson", JANSSON_VERSION, "devices", "name", ttt_device_name(device), "description",
+                     ttt_device_description(device), "threads", ttt_device_threads(device),
+                     "memory_free_bytes", (json_int_t)ttt_device_memory_free(device), "memory_total_bytes",
+                     (json_int_t)ttt_device_memory_total(device));
+}
+
+static ttt_status print_json(const ttt_device *device, const struct run_config *config,
+                             const struct info_model *model)
+{
+    json_t *all = build_json(device);
+    if (config) {
+        ttt_status status = output_json_set(all, "model", info_model_json(config, model));
+        if (status) {
+            json_decref(all);
+            return status;
+        }
+    }
+    return output_json(all);
+}
+
+static ttt_status show_build(bool json)
+{
+    ttt_device *device;
+    TRY(ttt_device_open("cpu", 0, &device));
+    ttt_status status = TTT_OK;
+    if (json)
+        status = print_json(device, NULL, NULL);
+    else
+        print_build(device);
+    ttt_device_close(device);
+    return status;
+}
+
+static ttt_status show_model(struct run_config *config, ttt_device *device, bool json)
+{
+    struct info_model model;
+    if (config->task != TASK_CLASSIFY)
+        return ttt_fail(TTT_UNSUPPORTED, "task views has no model in this build");
+    TRY(info_model_create(config, device, &model));
+    ttt_status status = TTT_OK;
+    if (json) {
+        status = print_json(device, config, &model);
+    } else {
+        print_build(device);
+        info_model_print(config, &model);
+    }
+    info_model_free(&model);
+    return status;
+}
+
+static ttt_status show_config(const char *path, int n_overrides, char **overrides, bool json)
+{
+    struct run_config config;
+    ttt_device *device = NULL;
+    TRY(run_config_load(path, n_overrides, overrides, &config));
+    ttt_status status = ttt_device_open(config.device.name, config.device.threads, &device);
+    if (!status) {
+        status = show_model(&config, device, json);
+        ttt_device_close(device);
+    }
+    run_config_free(&config);
+    return status;
+}
+
+static ttt_status run(int argc, char **argv)
+{
+    bool json = false;
+    const struct option options[] = {{"--json", OPTION_FLAG, &json, 0, 0}};
+    int rest;
+    TRY(options_read(argc, argv, options, 1, &rest));
+    return rest ? show_config(argv[0], rest - 1, argv + 1, json) : show_build(json);
+}
+
+const struct command command_info = {
+    .name = "info",
+    .summary = "what was built, the devices, and a config's model",
+    .help = help,
+    .run = run,
+};
