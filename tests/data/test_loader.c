@@ -1,54 +1,11 @@
-/* The loader: the same batches from any number of threads and from any start; bad files; clean ends. */
+/* The loader: the same batches from any number of threads and from any start; clean ends. */
 #include "tests/support/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/loader.h"
-#include "data/make_pictures.h"
-#include "tests/support/temporary.h"
-
-enum { TRAIN = 41, VAL = 13, SIDE = 16, PICTURE = 3 * SIDE * SIDE, BATCH = 4 };
-
-static char *root;
-static struct pictures *train, *val;
-
-static int make_sets(void **state)
-{
-    (void)state;
-    struct make_pictures_options options = make_pictures_options_default();
-    root = temporary_folder();
-    options.classes = 3;
-    options.train = TRAIN;
-    options.val = VAL;
-    options.size = 24;
-    check_ok(make_pictures(root, &options));
-    check_ok(pictures_open(root, "train", NULL, &train));
-    check_ok(pictures_open(root, "val", train, &val));
-    return 0;
-}
-
-static int remove_sets(void **state)
-{
-    (void)state;
-    pictures_free(train);
-    pictures_free(val);
-    train = val = NULL;
-    temporary_remove(root);
-    return 0;
-}
-
-static struct loader_options options_for(bool training, int threads)
-{
-    return (struct loader_options){.sample = {.train = training,
-                                              .transform = picture_transform_default(SIDE, SIDE),
-                                              .decode = decode_options_default()},
-                                   .batch_size = BATCH,
-                                   .threads = threads,
-                                   .prefetch = 2,
-                                   .seed = 11};
-}
+#include "tests/data/loader_sets.h"
 
 /* A digest of all that a batch holds; FNV-1a. */
 static uint64_t digest(uint64_t hash, const void *bytes, size_t size)
@@ -78,14 +35,6 @@ static void run(const struct pictures *set, const struct loader_options *options
         digests[i] = batch_digest(&batch, options->batch_size);
     }
     loader_destroy(loader);
-}
-
-static void ruin(const struct pictures *set, uint32_t picture)
-{
-    char *path;
-    check_ok(pictures_path(set, picture, &path));
-    temporary_file(root, path + strlen(root) + 1, "no picture", 10);
-    free(path);
 }
 
 static void threads_and_prefetch_do_not_matter(void **state)
@@ -220,143 +169,6 @@ static void evaluation_takes_every_picture_in_order(void **state)
     }
 }
 
-/* What the loader said, one line after the other. */
-struct heard {
-    int lines;
-    char text[4096];
-};
-
-static void hear(void *context, const char *line)
-{
-    struct heard *heard = context;
-    heard->lines++;
-    strncat(heard->text, line, sizeof(heard->text) - strlen(heard->text) - 1);
-}
-
-static void bad_files_are_replaced_by_the_next(void **state)
-{
-    (void)state;
-    for (int threads = 0; threads < 3; threads += 2) {
-        struct heard heard = {0};
-        struct loader_options options = options_for(true, threads);
-        struct loader *loader;
-        struct batch batch;
-        int seen[TRAIN] = {0};
-        ruin(train, 5);
-        ruin(train, 6);
-        ruin(train, TRAIN - 1);
-        options.report = hear;
-        options.context = &heard;
-        check_ok(loader_create(train, &options, &loader));
-        for (int b = 0; b < 22; b++) {
-            check_ok(loader_next(loader, &batch));
-            for (int i = 0; i < batch.count; i++) {
-                seen[batch.indices[i]]++;
-                assert_int_equal(batch.labels[i], pictures_label(train, batch.indices[i]));
-            }
-        }
-        for (int i = 0; i < TRAIN; i++) {
-            bool ruined = i == 5 || i == 6 || i == TRAIN - 1;
-            assert_int_equal(seen[i], ruined ? 0 : i == 7 ? 6 : i == 0 ? 4 : 2);
-        }
-        assert_int_equal(heard.lines, 3);
-        assert_non_null(strstr(heard.text, "/train/cube/"));
-        struct loader_statistics statistics = loader_statistics(loader);
-        assert_int_equal(statistics.bad_files, 3);
-        assert_int_equal(statistics.pictures, 82);
-        assert_int_equal(statistics.threads, threads ? threads : 1);
-        assert_true(statistics.decode_seconds > 0);
-        assert_true(statistics.waited > 0);
-        loader_destroy(loader);
-    }
-}
-
-static void bad_files_are_left_out_of_evaluation(void **state)
-{
-    (void)state;
-    for (uint32_t i = 4; i < 8; i++) /* a whole batch */
-        ruin(val, i);
-    ruin(val, 1);
-    for (int threads = 0; threads < 3; threads++) {
-        static const uint32_t expected[] = {0, 2, 3, 8, 9, 10, 11, 12};
-        static const int counts[] = {3, 4, 1, 0};
-        struct loader_options options = options_for(false, threads);
-        struct loader *loader;
-        struct batch batch;
-        int position = 0;
-        check_ok(loader_create(val, &options, &loader));
-        for (int b = 0; b < 4; b++) {
-            check_ok(loader_next(loader, &batch));
-            assert_int_equal(batch.count, counts[b]);
-            for (int i = 0; i < batch.count; i++)
-                assert_int_equal(batch.indices[i], expected[position++]);
-        }
-        assert_int_equal(loader_statistics(loader).bad_files, 5);
-        loader_destroy(loader);
-    }
-}
-
-static void a_bad_file_can_stop_the_run(void **state)
-{
-    (void)state;
-    ruin(val, 6);
-    ruin(val, 7);
-    for (int threads = 0; threads < 4; threads++) {
-        struct loader_options options = options_for(false, threads);
-        struct loader *loader;
-        struct batch batch;
-        options.bad_file = LOADER_STOP;
-        char *path;
-        check_ok(pictures_path(val, 6, &path));
-        check_ok(loader_create(val, &options, &loader));
-        check_ok(loader_next(loader, &batch));
-        check_error(loader_next(loader, &batch), TTT_FORMAT, path);
-        check_error(loader_next(loader, &batch), TTT_FORMAT, path);
-        loader_destroy(loader);
-        free(path);
-    }
-}
-
-static void a_set_of_bad_files_is_an_error(void **state)
-{
-    (void)state;
-    for (uint32_t i = 0; i < TRAIN; i++)
-        ruin(train, i);
-    for (uint32_t i = 0; i < VAL; i++)
-        ruin(val, i);
-    for (int threads = 0; threads < 3; threads++)
-        for (int training = 0; training < 2; training++) {
-            struct loader_options options = options_for(training == 1, threads);
-            struct loader *loader;
-            struct batch batch;
-            check_ok(loader_create(training ? train : val, &options, &loader));
-            check_error(loader_next(loader, &batch), TTT_FORMAT, "pictures can be decoded");
-            check_error(loader_next(loader, &batch), TTT_FORMAT, "pictures can be decoded");
-            loader_destroy(loader);
-        }
-}
-
-static void files_that_vanish_are_bad_files(void **state)
-{
-    (void)state;
-    char *path;
-    check_ok(pictures_path(val, 0, &path));
-    assert_int_equal(remove(path), 0);
-    struct heard heard = {0};
-    struct loader_options options = options_for(false, 1);
-    struct loader *loader;
-    struct batch batch;
-    options.report = hear;
-    options.context = &heard;
-    check_ok(loader_create(val, &options, &loader));
-    check_ok(loader_next(loader, &batch));
-    assert_int_equal(batch.count, 3);
-    assert_int_equal(heard.lines, 1);
-    assert_non_null(strstr(heard.text, path));
-    loader_destroy(loader);
-    free(path);
-}
-
 static void loaders_can_be_given_up_at_any_time(void **state)
 {
     (void)state;
@@ -419,11 +231,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(seeds_matter_and_short_batches_can_be_dropped, make_sets,
                                         remove_sets),
         cmocka_unit_test_setup_teardown(evaluation_takes_every_picture_in_order, make_sets, remove_sets),
-        cmocka_unit_test_setup_teardown(bad_files_are_replaced_by_the_next, make_sets, remove_sets),
-        cmocka_unit_test_setup_teardown(bad_files_are_left_out_of_evaluation, make_sets, remove_sets),
-        cmocka_unit_test_setup_teardown(a_bad_file_can_stop_the_run, make_sets, remove_sets),
-        cmocka_unit_test_setup_teardown(a_set_of_bad_files_is_an_error, make_sets, remove_sets),
-        cmocka_unit_test_setup_teardown(files_that_vanish_are_bad_files, make_sets, remove_sets),
         cmocka_unit_test_setup_teardown(loaders_can_be_given_up_at_any_time, make_sets, remove_sets),
         cmocka_unit_test_setup_teardown(options_out_of_range_are_refused, make_sets, remove_sets),
         cmocka_unit_test_setup_teardown(the_benchmark_counts_what_it_did, make_sets, remove_sets),
