@@ -5,7 +5,10 @@
 
 double tolerance_of(enum quantity quantity)
 {
-    static const double tolerance[] = {[OUTPUT] = 2e-5, [GRADIENT] = 1e-4, [SECOND_GRADIENT] = 1e-4};
+    static const double tolerance[] = {
+        [OUTPUT] = 2e-5,   [GRADIENT] = 1e-4,          [SECOND_GRADIENT] = 1e-4,
+        [COMPOSED] = 5e-4, [COMPOSED_GRADIENT] = 2e-3, /* sums and normalisations magnify earlier rounding */
+    };
     return tolerance[quantity];
 }
 

@@ -7,7 +7,9 @@
 enum quantity {
     OUTPUT,
     GRADIENT,
-    SECOND_GRADIENT, /* the gradient of a gradient */
+    SECOND_GRADIENT,   /* the gradient of a gradient */
+    COMPOSED,          /* the output of some sixty operators after each other, */
+    COMPOSED_GRADIENT, /* and its gradient */
 };
 
 /* The largest relative L2 error allowed for an f32 result. */

@@ -10,7 +10,8 @@
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
 
-enum { MOST_ELEMENTS = 600, MOST_SIZE = 7 };
+/* Most tensors are small; now and then they outgrow the blocks that implementations work in. */
+enum { MOST_ELEMENTS = 4000, SMALL_SIZE = 7, LARGE_SIZE = 40 };
 
 static int below(ttt_random *random, int n)
 {
@@ -110,23 +111,37 @@ static bool draw_rest(struct instruction *in, ttt_random *random, const ttt_shap
     }
 }
 
+/* An instruction that reads `a`, such as a view of it; `otherwise` where there is none. */
+static int reader_of(const struct program *program, int a, int otherwise)
+{
+    for (int i = program->count - 1; i > a; i--)
+        if (program->at[i].a == a)
+            return i;
+    return otherwise;
+}
+
 void program_draw(struct program *program, ttt_random *random, int length)
 {
+    int most = below(random, 6) ? SMALL_SIZE : LARGE_SIZE;
     *program = (struct program){.count = PROGRAM_INPUTS};
     for (int i = 0; i < PROGRAM_INPUTS; i++) {
         ttt_shape *shape = &program->at[i].shape;
-        shape->rank = 2 + i % 2;
+        shape->rank = 2 + i % 2; /* the first is square: a transposed view has its shape */
         for (int d = 0; d < shape->rank; d++)
-            shape->size[d] = 1 + below(random, MOST_SIZE);
+            shape->size[d] = i == 0 && d > 0 ? shape->size[0] : 1 + below(random, i % 2 ? SMALL_SIZE : most);
     }
     while (program->count < length) {
         /* Recent values more often than old ones: long chains as well as wide ones. */
-        int back = below(random, 2) ? below(random, program->count) : below(random, 3);
+        int back[2];
+        for (int k = 0; k < 2; k++)
+            back[k] = below(random, 2) ? below(random, program->count) : below(random, 3);
         struct instruction in = {.op = 1 + (enum program_op)below(random, PROGRAM_OPS - 1),
-                                 .a = program->count - 1 - back,
-                                 .b = below(random, program->count)};
+                                 .a = program->count - 1 - back[0],
+                                 .b = program->count - 1 - back[1]};
         if (below(random, 3) == 0)
             in.op = below(random, 2) ? PROGRAM_UNARY : PROGRAM_BINARY;
+        if (below(random, 3) == 0)
+            in.b = reader_of(program, in.a, in.b);
         if (draw_rest(&in, random, &program->at[in.a].shape, &program->at[in.b].shape) &&
             ttt_shape_elements(in.shape) <= MOST_ELEMENTS) {
             in.output = below(random, 8) == 0;

@@ -15,7 +15,7 @@
 #include "ttt/graph/plan.h"
 #include "ttt/ops/pointwise/pointwise.h"
 
-enum { PROGRAMS = 400, SHAPES_OF_PLAN = 4 };
+enum { PROGRAMS = 600, SHAPES_OF_PLAN = 4 };
 
 /* Values of a program and of the cotangents of its outputs. */
 struct trial {
@@ -54,6 +54,16 @@ static void trial_create(struct trial *t, uint64_t seed)
             t->cotangents[i][k] = (float)(2 * ttt_random_uniform(&random) - 1);
         }
     }
+}
+
+/* Large values magnify the rounding of small ones: their errors say nothing. */
+static bool well_scaled(const struct trial *t)
+{
+    double largest = 0;
+    for (int i = 0; i < t->program.count; i++)
+        for (int64_t k = 0; k < elements(t, i); k++)
+            largest = fmax(largest, fabs(t->values[i][k]));
+    return largest < 20;
 }
 
 static void trial_destroy(struct trial *t)
@@ -163,7 +173,7 @@ static void check_outputs(const struct trial *t, ttt_plan *plan, const char *how
         check_ok(ttt_plan_read(plan, name, y));
         double error = error_of(y, t->values[i], elements(t, i));
         free(y);
-        if (!(error <= tolerance_of(OUTPUT)))
+        if (!(error <= tolerance_of(COMPOSED)))
             fail_msg("program %llu, %s: output %d is off by %g", (unsigned long long)t->seed, how, i, error);
     }
 }
@@ -185,7 +195,7 @@ static void check_gradients(const struct trial *t, const struct built *b, const 
             free(g);
         }
         double error = fabs(along - derivatives[i]) / fmax(size, 0.01);
-        if (!(error <= tolerance_of(GRADIENT)))
+        if (!(error <= tolerance_of(COMPOSED_GRADIENT)))
             fail_msg("program %llu, %s: gradient %d is off by %g", (unsigned long long)t->seed, how, i,
                      error);
     }
@@ -227,20 +237,28 @@ static void random_programs(void **state)
 {
     (void)state;
     ttt_device *device = guarded_device_open(2);
+    int skipped = 0;
     const char *only = getenv("RANDOM_PROGRAM");
     uint64_t first = only ? strtoull(only, NULL, 10) : 0;
     for (uint64_t seed = first; seed < (only ? first + 1 : PROGRAMS); seed++) {
         struct trial t;
         double derivatives[PROGRAM_INPUTS];
         trial_create(&t, seed);
+        program_evaluate(&t.program, t.values);
+        if (!well_scaled(&t)) {
+            skipped++;
+            trial_destroy(&t);
+            continue;
+        }
         for (int i = 0; i < PROGRAM_INPUTS; i++)
             derivatives[i] = derivative(&t, i);
-        program_evaluate(&t.program, t.values);
         for (int plan = 0; plan < SHAPES_OF_PLAN; plan++)
             check_plan(&t, device, derivatives, plan & 1, plan & 2);
         trial_destroy(&t);
     }
     ttt_device_close(device);
+    print_message("%d programs, %d of them skipped because their values grow\n", PROGRAMS, skipped);
+    assert_true(skipped < PROGRAMS / 3);
 }
 
 int main(void)
