@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "train/class_names.h"
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 
 struct classify {
@@ -174,6 +175,12 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
     return TTT_OK;
 }
 
+static ttt_status record(void *context, const char *folder)
+{
+    const struct classify *c = context;
+    return class_names_write(c->train, folder);
+}
+
 static ttt_status open_sets(struct classify *c)
 {
     const struct config_data *data = &c->config->data;
@@ -204,7 +211,7 @@ ttt_status classify_create(struct run_config *config, const struct classify_obse
         return ttt_fail(TTT_MEMORY, "no memory for the task");
     c->config = config;
     c->observer = observer;
-    c->task = (struct train_task){c, parameters, initialise, loss, batches, start, feed, evaluate};
+    c->task = (struct train_task){c, parameters, initialise, loss, batches, start, feed, evaluate, record};
     ttt_status status = open_sets(c);
     if (!status) {
         size_t targets = (size_t)config->train.batch_size * (size_t)config->model.vittt.classes;

@@ -129,8 +129,12 @@ static ttt_status resume(struct run *run)
     if (run->saved >= 0) {
         TRY(snapshot_to_store(&run->snapshot));
         TRY(restore_scalars(run, &contents.scalars));
+        if (run->best_step == run->saved) /* a kill may have come between saving and marking it */
+            TRY(checkpoint_mark_best(run->journal.folder.path, run->saved));
         say(run, "resuming after step %lld of %lld", (long long)run->done, (long long)run->total);
     }
+    if (run->task->record)
+        TRY(run->task->record(run->task->context, run->journal.folder.path));
     return journal_start(&run->journal, run->config, run->saved, run->total);
 }
 
@@ -271,6 +275,15 @@ static bool should_stop(const volatile sig_atomic_t *stop)
     return stop && *stop;
 }
 
+/* Whether a checkpoint is due after the step just taken, besides the evaluated ones. */
+static bool should_save(const struct run *run)
+{
+    const struct config_train *train = &run->config->train;
+    return ends_epochs(run, train->save_every) || (train->save_steps && run->done % train->save_steps == 0);
+}
+
+/* While steps are being skipped nothing is judged or saved: the weights may be what makes them bad, and the
+ * checkpoints from before must not be crowded out.  A run that resumes from those takes the same steps. */
 static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
 {
     const struct config_train *train = &run->config->train;
@@ -280,15 +293,15 @@ static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
     while (run->done < run->total && !should_stop(stop)) {
         TRY(take_step(run));
         bool last = run->done == run->total;
-        bool judge = last || ends_epochs(run, run->config->eval.every);
+        bool settled = !run->bad_in_a_row;
+        bool judge = last || (settled && ends_epochs(run, run->config->eval.every));
         if (judge)
             TRY(evaluate(run));
-        if (judge || ends_epochs(run, train->save_every) ||
-            (train->save_steps && run->done % train->save_steps == 0))
+        if (judge || (settled && should_save(run)))
             TRY(save(run));
     }
     run->outcome->interrupted = run->done < run->total;
-    if (run->outcome->interrupted && run->saved != run->done)
+    if (run->outcome->interrupted && run->saved != run->done && (run->saved < 0 || !run->bad_in_a_row))
         TRY(save(run));
     return journal_stop(&run->journal, run->done, run->outcome->interrupted);
 }

@@ -54,6 +54,9 @@ struct train_task {
     /* Judges the weights in the store, those whose names start with `prefix` ("" or "ema."). */
     ttt_status (*evaluate)(void *context, ttt_store *store, const char *prefix,
                            struct evaluation *evaluation);
+
+    /* Writes into the run's folder what must be remembered of the data; NULL: nothing. */
+    ttt_status (*record)(void *context, const char *folder);
 };
 
 #endif
