@@ -14,6 +14,8 @@ struct command {
 };
 
 extern const struct command command_train;
+extern const struct command command_eval;
+extern const struct command command_predict;
 extern const struct command command_verify;
 extern const struct command command_data;
 extern const struct command command_config;

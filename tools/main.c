@@ -8,6 +8,8 @@
 /* One line per subcommand. */
 static const struct command *const commands[] = {
     &command_train,
+    &command_eval,
+    &command_predict,
     &command_verify,
     &command_data,
     &command_config,
