@@ -14,6 +14,7 @@ struct walk {
     int rank;
     int64_t size[TTT_MAX_RANK];
     int64_t stride[POINTWISE_MOST_INPUTS][TTT_MAX_RANK];
+    bool in_order[POINTWISE_MOST_INPUTS]; /* laid out as the output is */
 };
 
 static int64_t broadcast_stride(const ttt_operand *x, ttt_shape shape, int dimension)
@@ -48,6 +49,9 @@ static struct walk walk_of(const ttt_launch *launch)
     }
     if (!walk.rank)
         walk.size[walk.rank++] = 1;
+    for (int i = 0; i < launch->n_in; i++)
+        walk.in_order[i] = ttt_operand_contiguous(&launch->in[i]) &&
+                           ttt_operand_elements(&launch->in[i]) == ttt_operand_elements(&launch->out[0]);
     return walk;
 }
 
@@ -66,31 +70,50 @@ static void copy_run(float *restrict to, const float *restrict from, int64_t str
     }
 }
 
-/* Elements [start, start+count) of input i in the output's order. */
-static const float *gather(const struct walk *walk, const ttt_launch *launch, int i, int64_t start, int count,
-                           float *scratch)
+/* Where a block starts: its first element's index in each dimension. */
+struct place {
+    int64_t start;
+    int count;
+    int64_t index[TTT_MAX_RANK];
+};
+
+static struct place place_of(const struct walk *walk, int64_t start, int count)
+{
+    struct place place = {.start = start, .count = count};
+    for (int d = walk->rank - 1; d > 0; d--) {
+        place.index[d] = start % walk->size[d];
+        start /= walk->size[d];
+    }
+    place.index[0] = start;
+    return place;
+}
+
+/* A block of input i in the output's order: a pointer where it lies so already, else gathered into scratch.
+ */
+static const float *gather(const struct walk *walk, const ttt_launch *launch, int i,
+                           const struct place *place, float *scratch)
 {
     const float *data = launch->in[i].data;
-    int last = walk->rank - 1;
-    if (walk->rank == 1 && walk->stride[i][0] == 1)
-        return data + start;
-    int64_t index[TTT_MAX_RANK], rest = start, at = 0;
-    for (int d = last; d >= 0; d--) {
-        index[d] = rest % walk->size[d];
-        rest /= walk->size[d];
-        at += index[d] * walk->stride[i][d];
+    const int64_t *stride = walk->stride[i];
+    const int last = walk->rank - 1;
+    if (walk->in_order[i])
+        return data + place->start;
+    int64_t index[TTT_MAX_RANK], at = 0;
+    for (int d = 0; d <= last; d++) {
+        index[d] = place->index[d];
+        at += index[d] * stride[d];
     }
-    if (walk->stride[i][last] == 1 && index[last] + count <= walk->size[last])
+    if (stride[last] == 1 && index[last] + place->count <= walk->size[last])
         return data + at;
-    for (int done = 0; done < count;) {
+    for (int done = 0; done < place->count;) {
         int64_t run = walk->size[last] - index[last];
-        run = run < count - done ? run : count - done;
-        copy_run(scratch + done, data + at, walk->stride[i][last], run);
+        run = run < place->count - done ? run : place->count - done;
+        copy_run(scratch + done, data + at, stride[last], run);
         done += (int)run;
         index[last] += run;
-        at += run * walk->stride[i][last];
+        at += run * stride[last];
         for (int d = last; d > 0 && index[d] == walk->size[d]; d--) {
-            at += walk->stride[i][d - 1] - index[d] * walk->stride[i][d];
+            at += stride[d - 1] - index[d] * stride[d];
             index[d] = 0;
             index[d - 1]++;
         }
@@ -200,8 +223,9 @@ static void run_block(const struct walk *walk, const ttt_launch *launch, int64_t
     const struct pointwise_program *program = launch->attributes;
     _Alignas(64) float scratch[MOST_VALUES][BLOCK];
     const float *value[MOST_VALUES];
+    const struct place place = place_of(walk, start, count);
     for (int i = 0; i < program->n_inputs; i++)
-        value[i] = gather(walk, launch, i, start, count, scratch[i]);
+        value[i] = gather(walk, launch, i, &place, scratch[i]);
     for (int k = 0; k < program->n_instructions; k++) {
         const struct pointwise_instruction *instruction = &program->instructions[k];
         int result = program->n_inputs + k;
