@@ -1,9 +1,7 @@
 /* The ViT^3 forward pass. */
 #include "vision/vittt.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "ttt/fast/vittt.h"
 #include "ttt/graph/operator.h"
@@ -28,20 +26,9 @@ struct builder {
     uint64_t seed;
 };
 
-/* The parameter "blocks.BLOCK.NAME", or NAME for block -1. */
 static ttt_tensor parameter(const struct builder *b, int block, const char *name)
 {
-    char full[64], stored[96];
-    if (block < 0)
-        snprintf(full, sizeof full, "%s", name);
-    else
-        snprintf(full, sizeof full, "blocks.%d.%s", block, name);
-    for (int i = 0; i < b->count; i++)
-        if (!strcmp(b->parameters[i].name, full)) {
-            snprintf(stored, sizeof stored, "%s%s", b->prefix, full);
-            return ttt_variable(b->g, stored, TTT_F32, b->parameters[i].shape);
-        }
-    return ttt_graph_fail(b->g, TTT_ARGUMENT, "the model has no parameter '%s'", full);
+    return parameter_variable(b->g, b->parameters, b->count, b->prefix, block, name);
 }
 
 static ttt_tensor norm(const struct builder *b, int block, const char *weight, const char *bias, ttt_tensor x)

@@ -6,25 +6,8 @@
 #ifndef VISION_VITTT_H
 #define VISION_VITTT_H
 
-#include "ttt/graph/graph.h"
-#include "ttt/graph/store.h"
+#include "vision/parameter.h"
 #include "vision/vittt_config.h"
-
-/* How a parameter starts. */
-enum parameter_init {
-    INIT_ZEROS,
-    INIT_ONES,
-    INIT_NORMAL, /* standard deviation 0.02 (the published truncation, at 100 deviations, cuts nothing) */
-    INIT_UNIFORM_BY_FAN, /* uniform in +-1 / sqrt(fan in): a convolution's default */
-};
-
-struct parameter {
-    char name[64]; /* "blocks.0.attn.w1" */
-    ttt_shape shape;
-    enum parameter_init init;
-    int fan_in;  /* for INIT_UNIFORM_BY_FAN */
-    bool decays; /* weight decay applies: all but biases and 1-D parameters */
-};
 
 /* The parameters of a model in the order of the published state dict.  *parameters is malloc'ed, for the
  * caller to free.  Fails with TTT_MEMORY or as vittt_config_check. */
@@ -42,8 +25,7 @@ ttt_status vittt_parameters(const struct vittt_config *config, struct parameter 
 ttt_tensor vittt_forward(ttt_graph *g, const struct vittt_config *config, const char *prefix,
                          ttt_tensor images, ttt_tensor step, uint64_t seed);
 
-/* Adds the parameters to the store where they are not there yet and fills them with initial values, a pure
- * function of the seed and each parameter's name. */
+/* Fills the store with initial values (parameters_initialise). */
 ttt_status vittt_initialise(const struct vittt_config *config, ttt_store *store, uint64_t seed);
 
 #endif
