@@ -14,6 +14,8 @@ static const struct op_case cases[] = {
     {"tile - 1", {{{2, {15, 31}}}, {{2, {31, 63}}}}},
     {"tile + 1", {{{2, {17, 33}}}, {{2, {33, 65}}}}},
     {"large", {{{2, {129, 65}}}, {{2, {65, 131}}}}},
+    {"many rows", {{{2, {300, 40}}}, {{2, {40, 24}}, TRANSPOSED}}},
+    {"deep", {{{2, {5, 700}}}, {{2, {700, 9}}}}},
     {"a transposed", {{{2, {17, 9}}, TRANSPOSED}, {{2, {9, 12}}}}},
     {"b transposed", {{{2, {17, 9}}}, {{2, {9, 12}}, TRANSPOSED}}},
     {"both transposed", {{{2, {17, 9}}, TRANSPOSED}, {{2, {9, 12}}, TRANSPOSED}}},
