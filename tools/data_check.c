@@ -2,6 +2,7 @@
 #include "tools/data_check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/output.h"
 
@@ -32,19 +33,28 @@ static void print_kinds(const struct check_part *part)
     putchar('\n');
 }
 
+/* The error without the path in front of it; NULL where the picture was decoded. */
+static const char *reason(const struct check_finding *finding)
+{
+    const size_t length = strlen(finding->path);
+    const char *error = finding->error;
+    if (error && !strncmp(error, finding->path, length) && !strncmp(error + length, ": ", 2))
+        return error + length + 2;
+    return error;
+}
+
 static void print_findings(const struct check_part *part)
 {
     for (uint32_t i = 0; i < part->finding_count; i++) {
         const struct check_finding *finding = &part->findings[i];
         printf("  %s", finding->error ? "bad       " : "warning   ");
         output_clean(finding->path, 0);
-        if (finding->error) {
-            fputs(": ", stdout);
-            output_clean(finding->error, 0);
-            putchar('\n');
-        } else {
-            printf(": decoded, with %d fault%s\n", finding->warnings, finding->warnings == 1 ? "" : "s");
-        }
+        fputs(": ", stdout);
+        if (finding->error)
+            output_clean(reason(finding), 0);
+        else
+            printf("decoded, with %d fault%s", finding->warnings, finding->warnings == 1 ? "" : "s");
+        putchar('\n');
     }
 }
 
@@ -87,7 +97,8 @@ static json_t *text_json(const char *text)
 static json_t *finding_json(const struct check_finding *finding)
 {
     return json_pack("{s:o, s:o, s:i}", "path", text_json(finding->path), "error",
-                     finding->error ? text_json(finding->error) : json_null(), "warnings", finding->warnings);
+                     finding->error ? text_json(reason(finding)) : json_null(), "warnings",
+                     finding->warnings);
 }
 
 static ttt_status fill_part(const struct check_part *part, json_t *classes, json_t *kinds, json_t *findings)

@@ -66,7 +66,7 @@ static void test_bad_pictures_are_named(void **state)
     struct program_result after = run("data", "check", set), json = run("data", "check", set, "--json");
     assert_int_equal(after.exit_status, 1);
     assert_int_equal(json.exit_status, 1);
-    check_contains(after.out, "zz-text.jpeg: ");
+    check_contains(after.out, "zz-text.jpeg: is neither a JPEG nor a PNG file\n");
     check_contains(after.err, "1 of 19 pictures are bad");
     json_t *found = json_loads(json.out, 0, NULL);
     part = json_array_get(json_object_get(found, "parts"), 0);
