@@ -61,7 +61,8 @@ static void say(const struct run *run, const char *format, ...)
 static void say_checkpoint_line(void *context, const char *line)
 {
     const struct run *run = context;
-    say(run, "%s", line);
+    if (run->observer && run->observer->say)
+        run->observer->say(run->observer->context, line);
 }
 
 int64_t train_total_steps(const struct run_config *config, int64_t batches)

@@ -223,6 +223,7 @@ void train_step_destroy(struct train_step *step)
 {
     ttt_plan_destroy(step->pass);
     ttt_plan_destroy(step->update);
+    ttt_status_free(step->culprit);
     *step = (struct train_step){0};
 }
 
@@ -238,12 +239,33 @@ ttt_plan_memory train_step_memory(const struct train_step *step)
     return memory;
 }
 
+static void forget_culprit(struct train_step *step)
+{
+    ttt_status_free(step->culprit);
+    step->culprit = TTT_OK;
+}
+
+/* Looks for what spoiled a pass while its activations are there: the next pass overwrites them. */
+static ttt_status note_bad_pass(struct train_step *step)
+{
+    float loss;
+    TRY(ttt_plan_read(step->pass, "loss", &loss));
+    if (isfinite(loss) || step->culprit)
+        return TTT_OK;
+    ttt_status found = ttt_plan_check_finite(step->pass);
+    if (found && ttt_status_code(found) != TTT_NUMERIC)
+        return found;
+    step->culprit = found;
+    return TTT_OK;
+}
+
 ttt_status train_step_run(struct train_step *step, const struct train_task *task, int64_t number, double rate,
                           struct step_result *result)
 {
     const float rate_f32 = (float)rate;
     float loss, norm, taken;
     *result = (struct step_result){0};
+    forget_culprit(step);
     for (int pass = 0; pass < step->accumulate; pass++) {
         const int32_t forward_pass = (int32_t)(number * step->accumulate + pass);
         struct fed fed = {0};
@@ -252,6 +274,8 @@ ttt_status train_step_run(struct train_step *step, const struct train_task *task
         if (!step->update)
             TRY(ttt_plan_write(step->pass, "rate", &rate_f32));
         TRY(ttt_plan_run(step->pass));
+        if (pass + 1 < step->accumulate)
+            TRY(note_bad_pass(step));
         result->samples += fed.samples;
         result->waited += fed.waited;
     }
@@ -271,7 +295,9 @@ ttt_status train_step_run(struct train_step *step, const struct train_task *task
 
 ttt_status train_step_diagnose(struct train_step *step)
 {
-    return ttt_plan_check_finite(step->pass);
+    ttt_status culprit = step->culprit;
+    step->culprit = TTT_OK;
+    return culprit ? culprit : ttt_plan_check_finite(step->pass);
 }
 
 static ttt_status start_average(const struct parameter *parameter, ttt_store *store)

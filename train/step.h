@@ -16,6 +16,7 @@ struct train_step {
     ttt_plan *pass;   /* inputs of the task, "step" i32, "rate"; outputs "loss", "norm", "taken" */
     ttt_plan *update; /* NULL unless accumulating; then it has "rate", "norm" and "taken" */
     int accumulate;
+    ttt_status culprit; /* what was not finite in an earlier pass of the last step; owned */
 };
 
 /* Plans a step; takes no memory on the device until train_step_prepare.
@@ -40,8 +41,9 @@ struct step_result {
 ttt_status train_step_run(struct train_step *step, const struct train_task *task, int64_t number, double rate,
                           struct step_result *result);
 
-/* After a step that was not taken: runs its last forward pass again and names the first tensor that is not
- * finite.  TTT_NUMERIC with the name; TTT_OK when none is found. */
+/* After a step that was not taken: names the first tensor that is not finite, of the first of its forward
+ * passes with such a loss, or else of the last one, which is run again.  TTT_NUMERIC with the name; TTT_OK
+ * when none is found. */
 ttt_status train_step_diagnose(struct train_step *step);
 
 /* Sets the averaged weights to the weights.  For the start of a run with `ema`. */
