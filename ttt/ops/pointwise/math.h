@@ -6,36 +6,41 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 2^n for an integral n in [-126, 127]. */
-static inline float ttt_power_of_two(int32_t n)
+static inline int32_t ttt_bits_of(float x)
 {
-    uint32_t bits = (uint32_t)(n + 127) << 23;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
 }
 
-/* exp(x): relative error below 2e-7; 0 below about -87, infinity above 89.
- * x = n log 2 + r with |r| <= log(2) / 2, where exp(r) is its Taylor polynomial of degree 7. */
+static inline float ttt_float_of(int32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* exp(x): relative error below 2.5e-7 between -87.3 and 88.3; outside it stays at its value there.
+ * x = n log 2 + r with |r| <= log(2) / 2.  Adding `round` leaves n in the low bits of the sum, from where it
+ * moves into the exponent of exp(r), a polynomial. */
 static inline float ttt_fast_exp(float x)
 {
-    x = x < -87.0f ? -200.0f : x;
-    x = x > 89.0f ? 89.5f : x;
-    float n = rintf(x * 1.44269504f);
-    n = n < -126.0f ? -252.0f : n;
-    float r = x - n * 0.693359375f;
+    const float round = 12582912.0f; /* 1.5 * 2^23 */
+    float t = x < -87.3f ? -87.3f : x;
+    t = t > 88.3f ? 88.3f : t;
+    float shifted = t * 1.44269504f + round;
+    float n = shifted - round;
+    float r = t - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
-    r = n < -126.0f ? 0.0f : r;
-    float p = 1.98412698e-4f;
-    p = p * r + 1.38888889e-3f;
+    float p = 1.38888889e-3f;
     p = p * r + 8.33333333e-3f;
     p = p * r + 4.16666667e-2f;
     p = p * r + 1.66666667e-1f;
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    int32_t half = (int32_t)n / 2;
-    return p * ttt_power_of_two(half) * ttt_power_of_two((int32_t)n - half);
+    float y = ttt_float_of((int32_t)((uint32_t)ttt_bits_of(p) + ((uint32_t)ttt_bits_of(shifted) << 23)));
+    return x == x ? y : x;
 }
 
 /* s(x) = 1 / (1 + exp(-x)) */

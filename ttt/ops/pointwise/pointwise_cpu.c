@@ -176,7 +176,7 @@ static void execute(const struct pointwise_instruction *instruction, float *rest
         LOOP(a[i] + c);
         break;
     case POINTWISE_EXP:
-        LOOP(ttt_fast_exp(a[i]));
+        LOOP(a[i] > 88.7f ? INFINITY : ttt_fast_exp(a[i]));
         break;
     case POINTWISE_SQRT:
         LOOP(sqrtf(a[i]));
