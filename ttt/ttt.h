@@ -11,6 +11,7 @@
 #include "ttt/graph/graph.h"
 #include "ttt/graph/plan.h"
 #include "ttt/graph/store.h"
+#include "ttt/ops/attention/attention.h"
 #include "ttt/ops/concat/concat.h"
 #include "ttt/ops/conv3x3/conv3x3.h"
 #include "ttt/ops/copy/copy.h"
@@ -20,9 +21,12 @@
 #include "ttt/ops/layernorm/layernorm.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/mse/mse.h"
 #include "ttt/ops/optimiser/optimiser.h"
 #include "ttt/ops/patches/patches.h"
 #include "ttt/ops/pointwise/pointwise.h"
+#include "ttt/ops/rays/rays.h"
 #include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/rmsnorm/rmsnorm.h"
 
 #endif

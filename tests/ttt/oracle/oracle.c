@@ -5,6 +5,8 @@
 
 extern const struct op_test oracle_accumulate;
 extern const struct op_test oracle_adamw;
+extern const struct op_test oracle_attention;
+extern const struct op_test oracle_attention_backward;
 extern const struct op_test oracle_clear;
 extern const struct op_test oracle_concat;
 extern const struct op_test oracle_conv3x3;
@@ -20,14 +22,20 @@ extern const struct op_test oracle_layernorm_backward;
 extern const struct op_test oracle_linear;
 extern const struct op_test oracle_matmul;
 extern const struct op_test oracle_moving_average;
+extern const struct op_test oracle_mse;
 extern const struct op_test oracle_patches;
 extern const struct op_test oracle_pointwise;
+extern const struct op_test oracle_rays;
+extern const struct op_test oracle_rmsnorm;
+extern const struct op_test oracle_rmsnorm_backward;
 extern const struct op_test oracle_sum;
 extern const struct op_test oracle_unpatches;
 
 static const struct op_test *const oracles[] = {
     &oracle_accumulate,
     &oracle_adamw,
+    &oracle_attention,
+    &oracle_attention_backward,
     &oracle_clear,
     &oracle_concat,
     &oracle_conv3x3,
@@ -43,8 +51,12 @@ static const struct op_test *const oracles[] = {
     &oracle_linear,
     &oracle_matmul,
     &oracle_moving_average,
+    &oracle_mse,
     &oracle_patches,
     &oracle_pointwise,
+    &oracle_rays,
+    &oracle_rmsnorm,
+    &oracle_rmsnorm_backward,
     &oracle_sum,
     &oracle_unpatches,
     NULL,

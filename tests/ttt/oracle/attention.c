@@ -1,0 +1,162 @@
+/* Softmax attention, and its gradient in closed form. */
+#include "ttt/ops/attention/attention.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/ttt/oracle/oracle.h"
+
+/* Inputs: q, k, v. */
+static const struct op_case cases[] = {
+    {"one token", {{{4, {1, 1, 1, 1}}}, {{4, {1, 1, 1, 1}}}, {{4, {1, 1, 1, 1}}}}},
+    {"one key", {{{4, {2, 1, 3, 4}}}, {{4, {2, 1, 1, 4}}}, {{4, {2, 1, 1, 4}}}}},
+    {"odd", {{{4, {2, 3, 5, 7}}}, {{4, {2, 3, 5, 7}}}, {{4, {2, 3, 5, 7}}}}},
+    {"more keys", {{{4, {1, 2, 3, 8}}}, {{4, {1, 2, 17, 8}}}, {{4, {1, 2, 17, 8}}}}},
+    {"strided",
+     {{{4, {2, 2, 9, 16}}, CUT}, {{4, {2, 2, 9, 16}}, TRANSPOSED}, {{4, {2, 2, 9, 16}}, CUT_FIRST}}},
+    {"repeated", {{{4, {2, 2, 6, 5}}, REPEATED}, {{4, {2, 2, 6, 5}}}, {{4, {2, 2, 6, 5}}, REVERSED}}},
+    {"sharp", {{{4, {1, 2, 13, 8}}, CONTIGUOUS, WIDE}, {{4, {1, 2, 13, 8}}}, {{4, {1, 2, 13, 8}}}}},
+    {"block", {{{4, {1, 1, 96, 16}}}, {{4, {1, 1, 128, 16}}}, {{4, {1, 1, 128, 16}}}}},
+    {"block + 1", {{{4, {1, 1, 97, 17}}}, {{4, {1, 1, 129, 17}}}, {{4, {1, 1, 129, 17}}}}},
+    {"block - 1", {{{4, {1, 2, 95, 15}}}, {{4, {1, 2, 127, 15}}}, {{4, {1, 2, 127, 15}}}}},
+    {"wide heads", {{{4, {1, 1, 10, 200}}}, {{4, {1, 1, 10, 200}}}, {{4, {1, 1, 10, 200}}}}},
+    {"256 tokens, width 64", {{{4, {1, 2, 256, 64}}}, {{4, {1, 2, 256, 64}}}, {{4, {1, 2, 256, 64}}}}},
+    /* One key wins: gradients of q and k are next to nothing, so only their size could be checked. */
+    {"large scores",
+     {{{4, {1, 1, 6, 4}}, CONTIGUOUS, CONSTANT, 300, .fixed = true},
+      {{4, {1, 1, 6, 4}}, .fixed = true},
+      {{4, {1, 1, 6, 4}}}}},
+};
+
+static struct op_case at(int i)
+{
+    return cases[i];
+}
+
+static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
+{
+    (void)c;
+    out[0] = ttt_attention(g, in[0], in[1], in[2]);
+    return 1;
+}
+
+/* weights = softmax of q's products with all keys. */
+static void softmax(const double *q, const double *k, int64_t keys, int64_t d, double *weights)
+{
+    double largest = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < keys; j++) {
+        weights[j] = 0;
+        for (int64_t i = 0; i < d; i++)
+            weights[j] += q[i] * k[j * d + i] / sqrt((double)d);
+        largest = fmax(largest, weights[j]);
+    }
+    for (int64_t j = 0; j < keys; j++)
+        sum += weights[j] = exp(weights[j] - largest);
+    for (int64_t j = 0; j < keys; j++)
+        weights[j] /= sum;
+}
+
+static void forward(const struct op_case *c, const double *const *in, double *const *out)
+{
+    int64_t queries = c->in[0].shape.size[2], keys = c->in[1].shape.size[2], d = c->in[0].shape.size[3];
+    double *weights = check_alloc((size_t)keys, sizeof *weights);
+    for (int64_t row = 0; row < op_elements(&c->in[0]) / d; row++) {
+        const double *k = in[1] + row / queries * keys * d, *v = in[2] + row / queries * keys * d;
+        double *y = out[0] + row * d;
+        softmax(in[0] + row * d, k, keys, d, weights);
+        for (int64_t i = 0; i < d; i++) {
+            y[i] = 0;
+            for (int64_t j = 0; j < keys; j++)
+                y[i] += weights[j] * v[j * d + i];
+        }
+    }
+    free(weights);
+}
+
+static bool refused(int i, ttt_graph *g, ttt_tensor *out, const char *text[2])
+{
+    static const ttt_shape wrong[] = {{4, {2, 3, 5, 9}}, {4, {2, 4, 5, 8}}, {3, {2, 5, 8}}};
+    ttt_tensor q = ttt_input(g, "q", TTT_F32, ttt_dims(2, 3, 6, 8));
+    if (i > 2)
+        return false;
+    ttt_tensor k = ttt_input(g, "k", TTT_F32, wrong[i]);
+    *out = ttt_attention(g, q, k, k);
+    text[0] = "(2, 3, 6, 8)";
+    text[1] = i == 0 ? "(2, 3, 5, 9)" : i == 1 ? "(2, 4, 5, 8)" : "(2, 5, 8)";
+    return true;
+}
+
+const struct op_test oracle_attention = {
+    .op = "attention",
+    .n_cases = sizeof cases / sizeof *cases,
+    .at = at,
+    .build = build,
+    .forward = forward,
+    .any_threads = true,
+    .refused = refused,
+};
+
+/* The backward operator has a fourth input, the cotangent, shaped as q. */
+static struct op_case backward_at(int i)
+{
+    struct op_case c = cases[i];
+    c.in[3] = (struct op_input){.shape = c.in[0].shape};
+    return c;
+}
+
+static int build_backward(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
+{
+    (void)c;
+    ttt_gradient_from(g, ttt_attention(g, in[0], in[1], in[2]), in[3], in, 3, out);
+    return 3;
+}
+
+/* One query's part: dq is set, dk and dv are added to. */
+static void query_gradient(const double *q, const double *k, const double *v, const double *dy, int64_t keys,
+                           int64_t d, double *weights, double *const *out)
+{
+    double mean = 0, *slopes = weights + keys;
+    softmax(q, k, keys, d, weights);
+    for (int64_t j = 0; j < keys; j++) {
+        slopes[j] = 0;
+        for (int64_t i = 0; i < d; i++)
+            slopes[j] += dy[i] * v[j * d + i];
+        mean += weights[j] * slopes[j];
+    }
+    memset(out[0], 0, (size_t)d * sizeof **out);
+    for (int64_t j = 0; j < keys; j++) {
+        double slope = weights[j] * (slopes[j] - mean) / sqrt((double)d);
+        for (int64_t i = 0; i < d; i++) {
+            out[0][i] += slope * k[j * d + i];
+            out[1][j * d + i] += slope * q[i];
+            out[2][j * d + i] += weights[j] * dy[i];
+        }
+    }
+}
+
+static void backward(const struct op_case *c, const double *const *in, double *const *out)
+{
+    int64_t queries = c->in[0].shape.size[2], keys = c->in[1].shape.size[2], d = c->in[0].shape.size[3];
+    double *weights = check_alloc((size_t)(2 * keys), sizeof *weights);
+    for (int i = 1; i < 3; i++)
+        memset(out[i], 0, (size_t)op_elements(&c->in[i]) * sizeof **out);
+    for (int64_t row = 0; row < op_elements(&c->in[0]) / d; row++) {
+        const int64_t at_key = row / queries * keys * d;
+        double *const parts[] = {out[0] + row * d, out[1] + at_key, out[2] + at_key};
+        query_gradient(in[0] + row * d, in[1] + at_key, in[2] + at_key, in[3] + row * d, keys, d, weights,
+                       parts);
+    }
+    free(weights);
+}
+
+const struct op_test oracle_attention_backward = {
+    .op = "attention_backward",
+    .n_cases = sizeof cases / sizeof *cases - 1, /* all but large scores */
+    .at = backward_at,
+    .build = build_backward,
+    .forward = backward,
+    .no_gradient = true,
+    .any_threads = true,
+};
