@@ -1,0 +1,170 @@
+/* Runs that are killed, stopped, and taken up again end with the bits of one that never was interrupted. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/support/check.h"
+#include "tests/support/temporary.h"
+#include "tests/tools/training.h"
+#include "ttt/base/random.h"
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void nap(double seconds)
+{
+    struct timespec time = {.tv_sec = (time_t)seconds};
+    time.tv_nsec = (long)(1e9 * (seconds - (double)time.tv_sec));
+    nanosleep(&time, NULL);
+}
+
+/* The steps of log.csv and what was measured at them on the validation pictures; the caller frees it. */
+static char *validation_rows(const char *name)
+{
+    size_t size;
+    char *path = temporary_path("runs", "%s/log.csv", name), *text = (char *)temporary_read(path, &size);
+    char *rows = check_alloc(size + 1, 1), *save;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const char *values = line;
+        for (int comma = 0; comma < 7; comma++)
+            values = strchr(values, ',') + 1;
+        sprintf(rows + strlen(rows), "%.*s %s\n", (int)strcspn(line, ","), line, values);
+    }
+    free(text);
+    free(path);
+    return rows;
+}
+
+static void check_same_rows(const char *a, const char *b)
+{
+    char *rows[2] = {validation_rows(a), validation_rows(b)};
+    assert_string_equal(rows[0], rows[1]);
+    free(rows[0]);
+    free(rows[1]);
+}
+
+enum { MOST_KILLS = 14, FEWEST_KILLS = 4 };
+
+/* Trains runs/whole_ROUND in one go and runs/killed_ROUND through kills at random moments of its life. */
+static void check_kills(int round, const char *first, const char *second, const char *third)
+{
+    char whole[32], killed[32], whole_name[48], killed_name[48];
+    snprintf(whole, sizeof whole, "whole_%d", round);
+    snprintf(killed, sizeof killed, "killed_%d", round);
+    snprintf(whole_name, sizeof whole_name, "run.name=%s", whole);
+    snprintf(killed_name, sizeof killed_name, "run.name=%s", killed);
+    double began = now();
+    succeed(run("train", "tiny.yaml", "train.save_steps=2", whole_name, first, second, third));
+    const double life = now() - began;
+    ttt_random random = ttt_random_start(1, TTT_RANDOM_TEST, (uint64_t)round, 0);
+    int kills = 0, ended = 0;
+    for (int i = 0; i < MOST_KILLS && !ended; i++) {
+        pid_t child = start("train", "tiny.yaml", "train.save_steps=2", killed_name, first, second, third);
+        nap(life * 0.5 * ttt_random_uniform(&random));
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        kills += WIFSIGNALED(status);
+        ended = WIFEXITED(status);
+        if (ended)
+            assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    if (kills < FEWEST_KILLS)
+        fail_msg("only %d kills met the program alive", kills);
+    succeed(run("train", "tiny.yaml", "train.save_steps=2", killed_name, first, second, third));
+    check_same_end(whole, killed);
+    check_same_rows(whole, killed);
+}
+
+static void killed_at_any_moment(void **state)
+{
+    (void)state;
+    check_kills(0, "run.seed=3", NULL, NULL);
+}
+
+static void killed_with_averages_and_accumulation(void **state)
+{
+    (void)state;
+    check_kills(1, "train.ema=0.9", "train.accumulate=2", "eval.weights=ema");
+}
+
+static void killed_with_two_threads(void **state)
+{
+    (void)state;
+    check_kills(2, "device.threads=2", "data.threads=3", "model.recompute=true");
+}
+
+static void any_number_of_loader_threads(void **state)
+{
+    (void)state;
+    train_ok("threads_0", "data.threads=0");
+    train_ok("threads_1", "data.threads=1", "data.prefetch=1");
+    train_ok("threads_3", "data.threads=3", "data.prefetch=7");
+    check_same_end("threads_0", "threads_1");
+    check_same_end("threads_0", "threads_3");
+}
+
+static off_t file_size(const char *path)
+{
+    struct stat information;
+    return stat(path, &information) ? 0 : information.st_size;
+}
+
+/* Waits until a run has written some steps down, behind what was there before. */
+static void wait_for_steps(const char *events, off_t before)
+{
+    double began = now();
+    while (file_size(events) < before + 1000) {
+        if (now() - began > 60)
+            fail_msg("%s does not grow", events);
+        nap(1e-3);
+    }
+}
+
+static void check_stops(int signal_number, const char *name, const char *events)
+{
+    const off_t before = file_size(events);
+    pid_t child = start("train", "tiny.yaml", name, "train.steps=1500", "train.save_every=0", "eval.every=0");
+    wait_for_steps(events, before);
+    assert_int_equal(kill(child, signal_number), 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_signal_finishes_the_step_and_saves(void **state)
+{
+    (void)state;
+    check_stops(SIGTERM, "run.name=stopped", "runs/stopped/events.jsonl");
+    const int64_t first = latest_step("stopped");
+    assert_true(first > 0 && first < 1500);
+    check_stops(SIGINT, "run.name=stopped", "runs/stopped/events.jsonl");
+    assert_true(latest_step("stopped") >= first);
+    struct program_result result = train("stopped", "train.steps=1500", "train.save_every=0", "eval.every=0");
+    check_contains(result.err, "resuming after step ");
+    succeed(result);
+    train_ok("unstopped", "train.steps=1500", "train.save_every=0", "eval.every=0");
+    check_same_end("stopped", "unstopped");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_any_moment),
+        cmocka_unit_test(killed_with_averages_and_accumulation),
+        cmocka_unit_test(killed_with_two_threads),
+        cmocka_unit_test(any_number_of_loader_threads),
+        cmocka_unit_test(a_signal_finishes_the_step_and_saves),
+    };
+    return cmocka_run_group_tests(tests, training_enter, training_leave);
+}
