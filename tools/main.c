@@ -7,14 +7,8 @@
 
 /* One line per subcommand. */
 static const struct command *const commands[] = {
-    &command_train,
-    &command_eval,
-    &command_predict,
-    &command_verify,
-    &command_data,
-    &command_config,
-    &command_info,
-    NULL,
+    &command_train, &command_eval,   &command_predict, &command_bench, &command_verify,
+    &command_data,  &command_config, &command_info,    NULL,
 };
 
 static void print_usage(FILE *to)

@@ -101,14 +101,10 @@ static void build_pass(ttt_graph *g, const struct train_task *task, struct build
         build_update(g, b, loss);
         return;
     }
-    int used = 0;
-    for (int i = 0; i < b->count; i++) {
-        if (!ttt_exists(b->gradients[i]))
-            continue;
-        b->gradients[used] = b->gradients[i];
-        b->others[used++] = companion(g, "sum.", &b->parameters[i]);
-    }
-    ttt_accumulate(g, b->others, b->gradients, used);
+    /* A parameter without a gradient takes a sum that stays zero; build_separate_update leaves it out. */
+    for (int i = 0; i < b->count; i++)
+        b->others[i] = companion(g, "sum.", &b->parameters[i]);
+    ttt_accumulate(g, b->others, b->gradients, b->count);
     ttt_tensor sum = ttt_variable(g, "sum.loss", TTT_F32, ttt_dims(1));
     ttt_accumulate(g, &sum, &loss, 1);
 }

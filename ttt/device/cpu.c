@@ -103,8 +103,10 @@ static double copy_seconds(int threads, size_t bytes, const char *from, char *to
 
 static ttt_status cpu_measure(ttt_device *device, ttt_device_rates *rates)
 {
-    /* The two halves must not agree in their low address bits: some processors then copy far below their rate. */
-    const size_t elements = (size_t)MEASURED_SIDE * MEASURED_SIDE, copied = (size_t)128 << 20, apart = copied + 1088;
+    /* The two halves must not agree in their low address bits: some processors then copy far below their
+     * rate. */
+    const size_t elements = (size_t)MEASURED_SIDE * MEASURED_SIDE, copied = (size_t)128 << 20,
+                 apart = copied + 1088;
     void *memory;
     TRY(ttt_device_allocate(device, apart + copied, &memory));
     float *a = memory, *b = a + elements, *c = b + elements;

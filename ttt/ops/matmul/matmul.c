@@ -123,14 +123,33 @@ static ttt_tensor product_to(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_shape
     return ttt_valid(y) && ttt_shape_equal(ttt_shape_of(g, y), shape) ? y : ttt_reshape(g, y, shape);
 }
 
+static bool is_transposed(const ttt_graph *g, ttt_tensor x)
+{
+    return ttt_stride(g, x, -1) != 1 && ttt_stride(g, x, -2) == 1;
+}
+
+/* left right, the gradient of x.  Where x is a transposed view, the product is taken transposed, so that what
+ * flows on to the tensor behind the view is laid out as that is. */
+static ttt_tensor gradient_of(ttt_graph *g, ttt_tensor x, ttt_tensor left, ttt_tensor right)
+{
+    if (!is_transposed(g, x))
+        return product_to(g, left, right, ttt_shape_of(g, x));
+    ttt_shape shape = ttt_shape_of(g, x);
+    int64_t rows = shape.size[shape.rank - 2];
+    shape.size[shape.rank - 2] = shape.size[shape.rank - 1];
+    shape.size[shape.rank - 1] = rows;
+    ttt_tensor y = product_to(g, ttt_transpose(g, right, -1, -2), ttt_transpose(g, left, -1, -2), shape);
+    return ttt_transpose(g, y, -1, -2);
+}
+
 static void matmul_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
     ttt_tensor a = ttt_node_input(node, 0), b = ttt_node_input(node, 1), dy = out_gradients[0];
     if (wanted[0])
-        in_gradients[0] = product_to(g, dy, ttt_transpose(g, b, -1, -2), ttt_shape_of(g, a));
+        in_gradients[0] = gradient_of(g, a, dy, ttt_transpose(g, b, -1, -2));
     if (wanted[1])
-        in_gradients[1] = product_to(g, ttt_transpose(g, a, -1, -2), dy, ttt_shape_of(g, b));
+        in_gradients[1] = gradient_of(g, b, ttt_transpose(g, a, -1, -2), dy);
 }
 
 static ttt_cost matmul_cost(const ttt_launch *launch)
