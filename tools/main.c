@@ -6,10 +6,19 @@
 #include "tools/command.h"
 
 /* One line per subcommand. */
+/* clang-format off */
 static const struct command *const commands[] = {
-    &command_train, &command_eval,   &command_predict, &command_bench, &command_verify,
-    &command_data,  &command_config, &command_info,    NULL,
+    &command_train,
+    &command_eval,
+    &command_predict,
+    &command_bench,
+    &command_verify,
+    &command_data,
+    &command_config,
+    &command_info,
+    NULL,
 };
+/* clang-format on */
 
 static void print_usage(FILE *to)
 {

@@ -1,0 +1,147 @@
+/* ttt bench: measures training, inference, the loader, and single operators. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/bench/kinds.h"
+#include "tools/command.h"
+#include "tools/options.h"
+#include "train/config/text.h"
+
+static const char help[] =
+    "usage: ttt bench train|infer|loader CONFIG [key=value ...] [--runs N] [--warmup N] [--profile] "
+    "[--json]\n"
+    "       ttt bench ops [--only OP,OP] [--threads N] [--runs N] [--warmup N] [--json]\n"
+    "       ttt bench ops --list\n"
+    "\n"
+    "train   whole training steps (forward, backward, clip, AdamW) of the config's model and batch size, on\n"
+    "        noise in place of pictures; where train.accumulate is more than 1, time is that of one pass\n"
+    "infer   forward passes at eval.batch_size\n"
+    "loader  reading, decoding and transforming the pictures of data.root: the training transform, decoding\n"
+    "        the crop alone or everything, and that of evaluation; on 1 thread and on data.threads\n"
+    "ops     every implementation of every operator at the shapes of vittt_tiny with 16 pictures (those "
+    "that\n"
+    "        it lacks: of lact_nvs_l12 with 16 views); data that fit are in the processor's cache\n"
+    "\n"
+    "In the same run the machine's own rates are measured, before and after, of which the higher counts:\n"
+    "SGEMM, a large matrix product, and copy, bytes read plus written.  Peak memory is the process's own,\n"
+    "resident at once; predicted is what was resident before, plus what the plan asked for.\n"
+    "\n"
+    "  --runs N     timed runs, of which the median is given; else ten, or as many as ten seconds hold\n"
+    "  --warmup N   runs before those (2)\n"
+    "  --profile    train, infer: time by operator, by layer, and of the slowest nodes\n"
+    "  --only OPS   operators, with commas between\n"
+    "  --threads N  of ops; for the others it is device.threads=N; 0: one for each core\n"
+    "  --list       the operators and their cases, without running them\n"
+    "  --json       one object a line for each measurement: name, device, dtype, batch, seconds (median),\n"
+    "               items_per_second, flops_per_second, matmul_flops_per_second, copy_bytes_per_second,\n"
+    "               peak_bytes, predicted_peak_bytes and more; null where there is no such number\n"
+    "\n"
+    "examples:\n"
+    "  ttt bench train configs/vittt_tiny.yaml train.batch_size=16 train.accumulate=1 device.threads=2\n"
+    "  ttt bench infer configs/vittt_tiny.yaml eval.batch_size=16 --profile\n"
+    "  ttt bench loader configs/vittt_tiny.yaml data.root=path/to/imagenet data.threads=4\n"
+    "  ttt bench ops --only matmul,linear\n";
+
+struct arguments {
+    struct bench_options bench;
+    const char *only;
+    int64_t threads; /* of ops; -1: not given */
+    bool list;
+};
+
+static ttt_status read_arguments(int argc, char **argv, struct arguments *a, int *rest)
+{
+    int64_t runs = 0, warmup = 2;
+    *a = (struct arguments){.threads = -1};
+    const struct option options[] = {
+        {"--runs", OPTION_WHOLE, &runs, 1, 100000},
+        {"--warmup", OPTION_WHOLE, &warmup, 0, 100000},
+        {"--profile", OPTION_FLAG, &a->bench.profile, 0, 0},
+        {"--json", OPTION_FLAG, &a->bench.json, 0, 0},
+        {"--only", OPTION_TEXT, &a->only, 0, 0},
+        {"--threads", OPTION_WHOLE, &a->threads, 0, 4096},
+        {"--list", OPTION_FLAG, &a->list, 0, 0},
+    };
+    TRY(options_read(argc, argv, options, sizeof options / sizeof *options, rest));
+    a->bench.runs = (int)runs;
+    a->bench.warmup = (int)warmup;
+    return TTT_OK;
+}
+
+static ttt_status run_ops(const struct arguments *a, int rest, char **argv)
+{
+    if (rest > 1)
+        return ttt_fail(TTT_ARGUMENT, "ops takes no config: what is '%s'?", config_quote(argv[1]).text);
+    if (a->bench.profile)
+        return ttt_fail(TTT_ARGUMENT, "--profile goes with train and infer");
+    if (a->list && a->bench.json)
+        return ttt_fail(TTT_ARGUMENT, "--list measures nothing that --json could print");
+    if (a->list) {
+        bench_ops_list();
+        return TTT_OK;
+    }
+    return bench_ops(a->only, a->threads < 0 ? 0 : (int)a->threads, &a->bench);
+}
+
+/* Fills in what the data would decide, and refuses what this version cannot run. */
+static ttt_status settle(struct run_config *config)
+{
+    const int imagenet = 1000;
+    if (config->task != TASK_CLASSIFY)
+        return ttt_fail(TTT_UNSUPPORTED,
+                        "task: views cannot be measured by this version; task: classify can");
+    if (config->device.dtype != TTT_F32)
+        return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
+    if (!config->model.vittt.classes)
+        config->model.vittt.classes = imagenet;
+    return TTT_OK;
+}
+
+static const struct kind {
+    const char *name;
+    ttt_status (*run)(const struct run_config *config, const struct bench_options *options);
+} kinds[] = {{"train", bench_train}, {"infer", bench_infer}, {"loader", bench_loader}, {NULL, NULL}};
+
+static ttt_status run_config_kind(const struct kind *kind, const struct arguments *a, int rest, char **argv)
+{
+    struct run_config config;
+    if (a->only || a->list || a->threads >= 0)
+        return ttt_fail(TTT_ARGUMENT, "%s goes with ops",
+                        a->only   ? "--only"
+                        : a->list ? "--list"
+                                  : "--threads");
+    if (a->bench.profile && kind->run == bench_loader)
+        return ttt_fail(TTT_ARGUMENT, "--profile goes with train and infer");
+    if (rest < 2)
+        return ttt_fail(TTT_ARGUMENT, "which config? 'ttt bench %s CONFIG [key=value ...]'", kind->name);
+    TRY(run_config_load(argv[1], rest - 2, argv + 2, &config));
+    ttt_status status = settle(&config);
+    if (!status)
+        status = kind->run(&config, &a->bench);
+    run_config_free(&config);
+    return status;
+}
+
+static ttt_status run(int argc, char **argv)
+{
+    struct arguments a;
+    int rest;
+    TRY(read_arguments(argc, argv, &a, &rest));
+    if (!rest)
+        return ttt_fail(TTT_ARGUMENT,
+                        "measure what? train, infer, loader or ops; 'ttt bench --help' says more");
+    if (!strcmp(argv[0], "ops"))
+        return run_ops(&a, rest, argv);
+    for (const struct kind *kind = kinds; kind->name; kind++)
+        if (!strcmp(argv[0], kind->name))
+            return run_config_kind(kind, &a, rest, argv);
+    return ttt_fail(TTT_ARGUMENT, "there is no 'bench %s'; there are train, infer, loader and ops",
+                    config_quote(argv[0]).text);
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .summary = "measure training, inference, the loader, operators",
+    .help = help,
+    .run = run,
+};

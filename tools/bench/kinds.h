@@ -1,0 +1,27 @@
+/* What `ttt bench` can measure. */
+#ifndef TOOLS_BENCH_KINDS_H
+#define TOOLS_BENCH_KINDS_H
+
+#include <stdbool.h>
+
+#include "train/config/config.h"
+
+struct bench_options {
+    int runs;   /* 0: as many as ten seconds hold, up to ten */
+    int warmup; /* runs before, which do not count */
+    bool profile, json;
+};
+
+/* Each prints its measurements to stdout.  The config is of the task classify and f32, and says how many
+ * classes there are. */
+ttt_status bench_train(const struct run_config *config, const struct bench_options *options);
+ttt_status bench_infer(const struct run_config *config, const struct bench_options *options);
+ttt_status bench_loader(const struct run_config *config, const struct bench_options *options);
+
+/* only: names of operators with commas between, or NULL for all.  TTT_ARGUMENT for a name that is none. */
+ttt_status bench_ops(const char *only, int threads, const struct bench_options *options);
+
+/* Prints the cases of bench_ops, without running them. */
+void bench_ops_list(void);
+
+#endif

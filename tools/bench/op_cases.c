@@ -1,0 +1,301 @@
+/* The table of operator cases, and how each is built. */
+#include "tools/bench/op_cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/bench/op_cases_optimiser.h"
+#include "ttt/ops/attention/attention.h"
+#include "ttt/ops/concat/concat.h"
+#include "ttt/ops/conv3x3/conv3x3.h"
+#include "ttt/ops/copy/copy.h"
+#include "ttt/ops/cross_entropy/cross_entropy.h"
+#include "ttt/ops/drop_path/drop_path.h"
+#include "ttt/ops/fill/fill.h"
+#include "ttt/ops/layernorm/layernorm.h"
+#include "ttt/ops/linear/linear.h"
+#include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/mse/mse.h"
+#include "ttt/ops/patches/patches.h"
+#include "ttt/ops/pointwise/pointwise.h"
+#include "ttt/ops/rays/rays.h"
+#include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/rmsnorm/rmsnorm.h"
+
+static ttt_tensor input(struct bench_op_graph *g, ttt_shape shape)
+{
+    return bench_op_input(g, TTT_F32, shape);
+}
+
+static void output(struct bench_op_graph *g, ttt_tensor y)
+{
+    ttt_output(g->graph, "y", y);
+}
+
+/* (rows, in) to (rows, out) with an activation. */
+static void linear(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), weight = input(g, ttt_dims(n[2], n[1]));
+    output(g, ttt_linear(g->graph, x, weight, input(g, ttt_dims(n[2])), (ttt_activation)n[3]));
+}
+
+/* (n, k) transposed times (n, m): the gradient of a weight. */
+static void weight_gradient(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor dy = input(g, ttt_dims(n[0], n[1])), x = input(g, ttt_dims(n[0], n[2]));
+    output(g, ttt_matmul(g->graph, ttt_transpose(g->graph, dy, 0, 1), x));
+}
+
+/* (n, k) times (k, m): the gradient of an input. */
+static void input_gradient(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor dy = input(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_matmul(g->graph, dy, input(g, ttt_dims(n[1], n[2]))));
+}
+
+/* Tokens of heads as a layer has them: (B, H, N, d), a view of (B, N, H, d). */
+static ttt_tensor heads(struct bench_op_graph *g, const int64_t *n)
+{
+    return ttt_transpose(g->graph, input(g, ttt_dims(n[0], n[2], n[1], n[3])), 1, 2);
+}
+
+/* x w, with w shared by n[4] = 1 or held by each of B samples. */
+static void fast_read(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = heads(g, n);
+    output(g, ttt_matmul(g->graph, x, input(g, ttt_dims(n[4], n[1], n[3], n[3]))));
+}
+
+/* k^T e */
+static void fast_gradient(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor k = heads(g, n), e = heads(g, n);
+    output(g, ttt_matmul(g->graph, ttt_transpose(g->graph, k, 2, 3), e));
+}
+
+/* The same, summed over the batch: the gradient of a shared weight. */
+static void shared_gradient(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor k = heads(g, n), e = heads(g, n);
+    output(g, ttt_matmul_sum(g->graph, ttt_transpose(g->graph, k, 2, 3), e, ttt_dims(1, n[1])));
+}
+
+static void layernorm(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), gain = input(g, ttt_dims(n[1]));
+    output(g, ttt_layernorm(g->graph, x, gain, input(g, ttt_dims(n[1])), 1e-6f));
+}
+
+static void layernorm_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), dy = input(g, ttt_dims(n[0], n[1]));
+    ttt_tensor wanted[3] = {x, input(g, ttt_dims(n[1])), input(g, ttt_dims(n[1]))}, gradients[3];
+    ttt_gradient_from(g->graph, ttt_layernorm(g->graph, x, wanted[1], wanted[2], 1e-6f), dy, wanted, 3,
+                      gradients);
+    ttt_output(g->graph, "dx", gradients[0]);
+    ttt_output(g->graph, "dgain", gradients[1]);
+    ttt_output(g->graph, "dbias", gradients[2]);
+}
+
+/* Kernels: (C, 3, 3), or one for each sample where n[4]. */
+static ttt_tensor kernel(struct bench_op_graph *g, const int64_t *n)
+{
+    return input(g, n[4] ? ttt_dims(n[0], n[3], 3, 3) : ttt_dims(n[3], 3, 3));
+}
+
+static void conv3x3(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2], n[3])), k = kernel(g, n);
+    output(g, ttt_conv3x3(g->graph, x, k, n[4] ? TTT_NONE : input(g, ttt_dims(n[3]))));
+}
+
+static void conv3x3_kernel_gradient(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2], n[3]));
+    output(g, ttt_conv3x3_kernel_gradient(g->graph, x, input(g, ttt_dims(n[0], n[1], n[2], n[3])), n[4]));
+}
+
+static void residual(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_add(g->graph, x, input(g, ttt_dims(n[0], n[1]))));
+}
+
+/* dy gelu'(x) */
+static void gelu_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_mul(g->graph, input(g, ttt_dims(n[0], n[1])), ttt_gelu_grad(g->graph, x)));
+}
+
+/* e z1 silu'(z2): what a fast weight of the gate learns from */
+static void gate(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor e = heads(g, n), z1 = input(g, ttt_dims(n[0], n[1], n[2], n[3]));
+    ttt_tensor slope = ttt_silu_grad(g->graph, input(g, ttt_dims(n[0], n[1], n[2], n[3])));
+    output(g, ttt_mul(g->graph, ttt_mul(g->graph, ttt_scale(g->graph, e, 0.5f), z1), slope));
+}
+
+/* (B, N, d) summed over the dimensions in n[3]. */
+static void sum(struct bench_op_graph *g, const int64_t *n)
+{
+    output(g, ttt_sum(g->graph, input(g, ttt_dims(n[0], n[1], n[2])), (unsigned)n[3]));
+}
+
+static void copy(struct bench_op_graph *g, const int64_t *n)
+{
+    output(g, ttt_copy(g->graph, heads(g, n)));
+}
+
+/* (B, N, H, d) and (B, N, 1, d), the outputs of both branches. */
+static void concat(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor gated = ttt_transpose(g->graph, input(g, ttt_dims(n[0], n[1], n[2], n[3])), 1, 2);
+    ttt_tensor parts[2] = {gated, input(g, ttt_dims(n[0], n[2], 1, n[3]))};
+    output(g, ttt_concat(g->graph, parts, 2, 2));
+}
+
+static void patches(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor images = input(g, ttt_dims(n[0], n[1], n[2], n[2]));
+    output(g, ttt_patches(g->graph, images, (int)n[3], TTT_PATCH_CHANNEL_FIRST));
+}
+
+static void unpatches(struct bench_op_graph *g, const int64_t *n)
+{
+    const int64_t side = n[2] / n[3];
+    ttt_tensor x = input(g, ttt_dims(n[0], side, side, n[1] * n[3] * n[3]));
+    output(g, ttt_unpatches(g->graph, x, (int)n[3], TTT_PATCH_CHANNEL_FIRST));
+}
+
+static void cross_entropy(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor logits = input(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_cross_entropy(g->graph, logits, input(g, ttt_dims(n[0], n[1]))));
+}
+
+static void cross_entropy_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor logits = input(g, ttt_dims(n[0], n[1])), gradient;
+    ttt_tensor loss = ttt_cross_entropy(g->graph, logits, input(g, ttt_dims(n[0], n[1])));
+    ttt_gradient(g->graph, loss, &logits, 1, &gradient);
+    output(g, gradient);
+}
+
+static void drop_path(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor step = bench_op_input(g, TTT_I32, ttt_dims(1));
+    output(g, ttt_drop_path(g->graph, step, n[0], 4, 0.1f, 0, 1));
+}
+
+static void fill(struct bench_op_graph *g, const int64_t *n)
+{
+    output(g, ttt_fill(g->graph, ttt_dims(n[0], n[1]), 1));
+}
+
+static void attention(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor q = heads(g, n), k = heads(g, n);
+    output(g, ttt_attention(g->graph, q, k, heads(g, n)));
+}
+
+static void attention_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor qkv[3], gradients[3];
+    for (int i = 0; i < 3; i++)
+        qkv[i] = heads(g, n);
+    ttt_gradient_from(g->graph, ttt_attention(g->graph, qkv[0], qkv[1], qkv[2]), heads(g, n), qkv, 3,
+                      gradients);
+    ttt_output(g->graph, "dq", gradients[0]);
+    ttt_output(g->graph, "dk", gradients[1]);
+    ttt_output(g->graph, "dv", gradients[2]);
+}
+
+static void rmsnorm(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_rmsnorm(g->graph, x, input(g, ttt_dims(n[1])), 1e-5f));
+}
+
+static void rmsnorm_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor wanted[2] = {input(g, ttt_dims(n[0], n[1])), input(g, ttt_dims(n[1]))}, gradients[2];
+    ttt_tensor dy = input(g, ttt_dims(n[0], n[1]));
+    ttt_gradient_from(g->graph, ttt_rmsnorm(g->graph, wanted[0], wanted[1], 1e-5f), dy, wanted, 2, gradients);
+    ttt_output(g->graph, "dx", gradients[0]);
+    ttt_output(g->graph, "dgain", gradients[1]);
+}
+
+/* Cameras of n[0] scenes with n[1] views. */
+static void rays(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor focal = input(g, ttt_dims(n[0], n[1], 4));
+    output(g, ttt_rays(g->graph, focal, input(g, ttt_dims(n[0], n[1], 4, 4)), n[2], n[2]));
+}
+
+static void mse(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2], n[2]));
+    output(g, ttt_mse(g->graph, x, input(g, ttt_dims(n[0], n[1], n[2], n[2]))));
+}
+
+/* Of ViT^3: pictures, tokens of one, width, heads, their channels. */
+enum { B = BENCH_OP_BATCH, N = 196, ROWS = B * N, C = 192, H = 6, D = 32 };
+
+/* Of LaCT-NVS: views, tokens of one, attention heads, their channels. */
+enum { V = BENCH_OP_BATCH, VIEW = 256, VIEW_HEADS = 12, VIEW_D = 64 };
+
+/* Sizes are the builder's n[0], n[1], ... */
+static const struct bench_op_case cases[] = {
+    {"linear", "patch_embed", linear, {ROWS, 768, C, TTT_IDENTITY}},
+    {"linear", "attn.qkv", linear, {ROWS, C, 3 * C + 3 * D, TTT_IDENTITY}},
+    {"linear", "attn.proj", linear, {ROWS, C + D, C, TTT_IDENTITY}},
+    {"linear", "mlp.fc1 with GELU", linear, {ROWS, C, 4 * C, TTT_GELU}},
+    {"linear", "mlp.fc2", linear, {ROWS, 4 * C, C, TTT_IDENTITY}},
+    {"linear", "head", linear, {B, C, 1000, TTT_IDENTITY}},
+    {"matmul", "weight gradient of mlp.fc1", weight_gradient, {ROWS, 4 * C, C}},
+    {"matmul", "weight gradient of mlp.fc2", weight_gradient, {ROWS, C, 4 * C}},
+    {"matmul", "weight gradient of attn.qkv", weight_gradient, {ROWS, 3 * C + 3 * D, C}},
+    {"matmul", "input gradient of mlp.fc1", input_gradient, {ROWS, 4 * C, C}},
+    {"matmul", "input gradient of mlp.fc2", input_gradient, {ROWS, C, 4 * C}},
+    {"matmul", "k w, shared", fast_read, {B, H, N, D, 1}},
+    {"matmul", "q w, moved", fast_read, {B, H, N, D, B}},
+    {"matmul", "k^T e", fast_gradient, {B, H, N, D}},
+    {"matmul", "gradient of w", shared_gradient, {B, H, N, D}},
+    {"layernorm", "norm1", layernorm, {ROWS, C}},
+    {"layernorm_backward", "norm1", layernorm_backward, {ROWS, C}},
+    {"conv3x3", "cpe", conv3x3, {B, 14, 14, C, 0}},
+    {"conv3x3", "attn, moved w3", conv3x3, {B, 14, 14, D, 1}},
+    {"conv3x3_kernel_gradient", "cpe", conv3x3_kernel_gradient, {B, 14, 14, C, 0}},
+    {"conv3x3_kernel_gradient", "attn, inner step", conv3x3_kernel_gradient, {B, 14, 14, D, 1}},
+    {"pointwise", "residual", residual, {ROWS, C}},
+    {"pointwise", "GELU backward", gelu_backward, {ROWS, 4 * C}},
+    {"pointwise", "gate", gate, {B, H, N, D}},
+    {"sum", "bias gradient of mlp.fc1", sum, {1, ROWS, 4 * C, 1 << 1}},
+    {"sum", "mean of tokens", sum, {B, N, C, 1 << 1}},
+    {"sum", "column norms", sum, {B * H, D, D, 1 << 1}},
+    {"copy", "heads in order", copy, {B, H, N, D}},
+    {"concat", "branches", concat, {B, H, N, D}},
+    {"patches", "patch_embed", patches, {B, 3, 224, 16}},
+    {"unpatches", "pictures", unpatches, {B, 3, 224, 16}},
+    {"cross_entropy", "loss", cross_entropy, {B, 1000}},
+    {"cross_entropy_backward", "loss", cross_entropy_backward, {B, 1000}},
+    {"drop_path", "block", drop_path, {B}},
+    {"fill", "zeros", fill, {ROWS, C}},
+    {"attention", "LaCT, in a view", attention, {V, VIEW_HEADS, VIEW, VIEW_D}},
+    {"attention_backward", "LaCT, in a view", attention_backward, {V, VIEW_HEADS, VIEW, VIEW_D}},
+    {"rmsnorm", "LaCT, of q and k", rmsnorm, {V * VIEW * VIEW_HEADS, VIEW_D}},
+    {"rmsnorm_backward", "LaCT, of q and k", rmsnorm_backward, {V * VIEW * VIEW_HEADS, VIEW_D}},
+    {"rays", "LaCT, 2 scenes", rays, {2, V / 2, 128}},
+    {"mse", "LaCT, loss", mse, {V, 3, 128}},
+    {"gradient_norm", "vittt_tiny", bench_op_gradient_norm, {0}},
+    {"adamw", "vittt_tiny", bench_op_adamw, {0}},
+    {"moving_average", "vittt_tiny", bench_op_moving_average, {0}},
+    {"accumulate", "vittt_tiny", bench_op_accumulate, {0}},
+    {"clear", "vittt_tiny", bench_op_clear, {0}},
+};
+
+const struct bench_op_case *bench_op_case_at(int i)
+{
+    return i >= 0 && (size_t)i < sizeof cases / sizeof *cases ? &cases[i] : NULL;
+}
