@@ -8,25 +8,25 @@ struct graph_fixture {
     ttt_device *device;
     ttt_store *store;
     ttt_graph *graph;
-    ttt_plan *plan; /* NULL until fixture_plan */
+    ttt_plan *plan; /* NULL until graph_fixture_plan */
 };
 
-void fixture_open(struct graph_fixture *f);
-void fixture_close(struct graph_fixture *f);
+void graph_fixture_open(struct graph_fixture *f);
+void graph_fixture_close(struct graph_fixture *f);
 
 /* Plans and prepares; destroys an earlier plan. */
-void fixture_plan(struct graph_fixture *f, const ttt_plan_options *options);
+void graph_fixture_plan(struct graph_fixture *f, const ttt_plan_options *options);
 
 /* An input called `name`. */
-ttt_tensor fixture_input(struct graph_fixture *f, const char *name, ttt_shape shape);
+ttt_tensor graph_fixture_input(struct graph_fixture *f, const char *name, ttt_shape shape);
 
 /* Writes 1, 2, 3, ... to an input; reads `count` elements of an output; runs. */
-void fixture_count_up(struct graph_fixture *f, const char *input);
-void fixture_write(struct graph_fixture *f, const char *input, const float *values);
-void fixture_run(struct graph_fixture *f);
-void fixture_read(struct graph_fixture *f, const char *output, float *values, int64_t count);
+void graph_fixture_count_up(struct graph_fixture *f, const char *input);
+void graph_fixture_write(struct graph_fixture *f, const char *input, const float *values);
+void graph_fixture_run(struct graph_fixture *f);
+void graph_fixture_read(struct graph_fixture *f, const char *output, float *values, int64_t count);
 
 /* Fails the running test unless output `name` holds these values. */
-void fixture_expect(struct graph_fixture *f, const char *output, const float *values, int64_t count);
+void graph_fixture_expect(struct graph_fixture *f, const char *output, const float *values, int64_t count);
 
 #endif

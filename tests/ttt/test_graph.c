@@ -13,8 +13,8 @@ static void views_show_the_right_elements(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(2, 3, 2)); /* 1 .. 12 */
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(2, 3, 2)); /* 1 .. 12 */
     ttt_tensor pieces[3];
     ttt_output(f.graph, "permuted", ttt_permute(f.graph, x, (int[]){2, 0, 1}));
     ttt_output(f.graph, "transposed", ttt_transpose(f.graph, x, -1, -2));
@@ -26,18 +26,18 @@ static void views_show_the_right_elements(void **state)
     ttt_output(f.graph, "last piece", pieces[2]);
     ttt_output(f.graph, "slice of a view",
                ttt_slice(f.graph, ttt_transpose(f.graph, ttt_slice(f.graph, x, 0, 1, 1), 1, 2), 2, 1, 2));
-    fixture_plan(&f, NULL);
-    fixture_count_up(&f, "x");
-    fixture_run(&f);
-    fixture_expect(&f, "permuted", (float[]){1, 3, 5, 7, 9, 11, 2, 4, 6, 8, 10, 12}, 12);
-    fixture_expect(&f, "transposed", (float[]){1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12}, 12);
-    fixture_expect(&f, "reshaped", (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 12);
-    fixture_expect(&f, "copied", (float[]){1, 2, 7, 8, 3, 4, 9, 10, 5, 6, 11, 12}, 12);
-    fixture_expect(&f, "slice", (float[]){3, 4, 5, 6, 9, 10, 11, 12}, 8);
-    fixture_expect(&f, "expanded", (float[]){5, 6, 5, 6, 11, 12, 11, 12}, 8);
-    fixture_expect(&f, "last piece", (float[]){5, 6, 11, 12}, 4);
-    fixture_expect(&f, "slice of a view", (float[]){9, 11, 10, 12}, 4);
-    fixture_close(&f);
+    graph_fixture_plan(&f, NULL);
+    graph_fixture_count_up(&f, "x");
+    graph_fixture_run(&f);
+    graph_fixture_expect(&f, "permuted", (float[]){1, 3, 5, 7, 9, 11, 2, 4, 6, 8, 10, 12}, 12);
+    graph_fixture_expect(&f, "transposed", (float[]){1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12}, 12);
+    graph_fixture_expect(&f, "reshaped", (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 12);
+    graph_fixture_expect(&f, "copied", (float[]){1, 2, 7, 8, 3, 4, 9, 10, 5, 6, 11, 12}, 12);
+    graph_fixture_expect(&f, "slice", (float[]){3, 4, 5, 6, 9, 10, 11, 12}, 8);
+    graph_fixture_expect(&f, "expanded", (float[]){5, 6, 5, 6, 11, 12, 11, 12}, 8);
+    graph_fixture_expect(&f, "last piece", (float[]){5, 6, 11, 12}, 4);
+    graph_fixture_expect(&f, "slice of a view", (float[]){9, 11, 10, 12}, 4);
+    graph_fixture_close(&f);
 }
 
 /* d sum(view(x) * (1, 2, 3, ...)) / dx puts the count back where the view's elements come from. */
@@ -46,8 +46,8 @@ static void gradients_go_back_through_views(void **state)
     (void)state;
     struct graph_fixture f;
     ttt_tensor pieces[2], g;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(2, 3));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(2, 3));
     ttt_split(f.graph, x, 1, 2, (int64_t[]){1, 2}, pieces);
     const struct {
         const char *name;
@@ -64,21 +64,21 @@ static void gradients_go_back_through_views(void **state)
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
         char name[32];
         snprintf(name, sizeof name, "c of %s", views[i].name);
-        ttt_tensor c = fixture_input(&f, name, ttt_shape_of(f.graph, views[i].y));
+        ttt_tensor c = graph_fixture_input(&f, name, ttt_shape_of(f.graph, views[i].y));
         ttt_gradient_from(f.graph, views[i].y, c, &x, 1, &g);
         ttt_output(f.graph, views[i].name, g);
     }
-    fixture_plan(&f, NULL);
-    fixture_count_up(&f, "x");
+    graph_fixture_plan(&f, NULL);
+    graph_fixture_count_up(&f, "x");
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
         char name[32];
         snprintf(name, sizeof name, "c of %s", views[i].name);
-        fixture_count_up(&f, name);
+        graph_fixture_count_up(&f, name);
     }
-    fixture_run(&f);
+    graph_fixture_run(&f);
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-        fixture_expect(&f, views[i].name, views[i].expected, 6);
-    fixture_close(&f);
+        graph_fixture_expect(&f, views[i].name, views[i].expected, 6);
+    graph_fixture_close(&f);
 }
 
 /* y = x x + 3 x + x^T x^T: every use adds to the gradient. */
@@ -87,8 +87,9 @@ static void uses_accumulate(void **state)
     (void)state;
     struct graph_fixture f;
     ttt_tensor g, unused;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(2, 2)), other = fixture_input(&f, "other", ttt_dims(2));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(2, 2)),
+               other = graph_fixture_input(&f, "other", ttt_dims(2));
     ttt_tensor t = ttt_transpose(f.graph, x, 0, 1);
     ttt_tensor y = ttt_add(f.graph, ttt_mul(f.graph, x, x), ttt_scale(f.graph, x, 3));
     ttt_tensor loss = ttt_sum(f.graph, ttt_add(f.graph, y, ttt_mul(f.graph, t, t)), 3);
@@ -97,11 +98,11 @@ static void uses_accumulate(void **state)
     assert_false(ttt_exists(unused));
     assert_true(ttt_valid(unused));
     ttt_output(f.graph, "g", g);
-    fixture_plan(&f, NULL);
-    fixture_count_up(&f, "x");
-    fixture_run(&f);
-    fixture_expect(&f, "g", (float[]){7, 11, 15, 19}, 4);
-    fixture_close(&f);
+    graph_fixture_plan(&f, NULL);
+    graph_fixture_count_up(&f, "x");
+    graph_fixture_run(&f);
+    graph_fixture_expect(&f, "g", (float[]){7, 11, 15, 19}, 4);
+    graph_fixture_close(&f);
 }
 
 enum { SIDE = 65 };
@@ -112,8 +113,8 @@ static void nothing_is_written_over_what_is_still_read(void **state)
     (void)state;
     static float x_values[SIDE * SIDE], h_values[SIDE * SIDE], y_values[SIDE * SIDE], z_values[SIDE * SIDE];
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(SIDE, SIDE));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(SIDE, SIDE));
     ttt_tensor h = ttt_matmul(f.graph, x, x), k = ttt_matmul(f.graph, x, x);
     ttt_output(f.graph, "h", ttt_matmul(f.graph, x, x));
     ttt_output(f.graph, "y", ttt_add(f.graph, h, ttt_transpose(f.graph, h, 0, 1)));
@@ -121,18 +122,18 @@ static void nothing_is_written_over_what_is_still_read(void **state)
     for (int i = 0; i < SIDE * SIDE; i++)
         x_values[i] = sinf((float)i);
     for (int unfused = 0; unfused < 2; unfused++) {
-        fixture_plan(&f, &(ttt_plan_options){.keep_chains = unfused});
-        fixture_write(&f, "x", x_values);
-        fixture_run(&f);
-        fixture_read(&f, "h", h_values, SIDE * SIDE);
+        graph_fixture_plan(&f, &(ttt_plan_options){.keep_chains = unfused});
+        graph_fixture_write(&f, "x", x_values);
+        graph_fixture_run(&f);
+        graph_fixture_read(&f, "h", h_values, SIDE * SIDE);
         for (int i = 0; i < SIDE * SIDE; i++) {
             y_values[i] = h_values[i] + h_values[i % SIDE * SIDE + i / SIDE];
             z_values[i] = h_values[i] - h_values[i % SIDE];
         }
-        fixture_expect(&f, "y", y_values, SIDE * SIDE);
-        fixture_expect(&f, "z", z_values, SIDE * SIDE);
+        graph_fixture_expect(&f, "y", y_values, SIDE * SIDE);
+        graph_fixture_expect(&f, "z", z_values, SIDE * SIDE);
     }
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 enum { LAYERS = 12, WIDTH = 16, ROWS = 32 };
@@ -142,8 +143,8 @@ static int64_t run_stack(bool recompute, float *gradient)
 {
     struct graph_fixture f;
     ttt_tensor g;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(ROWS, WIDTH));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(ROWS, WIDTH));
     ttt_tensor w = ttt_variable(f.graph, "w", TTT_F32, ttt_dims(WIDTH, WIDTH)), h = x;
     for (int i = 0; i < LAYERS; i++) {
         if (recompute)
@@ -155,18 +156,18 @@ static int64_t run_stack(bool recompute, float *gradient)
     }
     ttt_gradient(f.graph, ttt_sum(f.graph, ttt_square(f.graph, h), 3), &w, 1, &g);
     ttt_output(f.graph, "g", g);
-    fixture_plan(&f, NULL);
+    graph_fixture_plan(&f, NULL);
     float values[ROWS * WIDTH];
     for (int i = 0; i < ROWS * WIDTH; i++)
         values[i] = sinf((float)i);
-    fixture_write(&f, "x", values);
+    graph_fixture_write(&f, "x", values);
     for (int i = 0; i < WIDTH * WIDTH; i++)
         values[i] = 0.2F * cosf((float)(3 * i));
     check_ok(ttt_store_write(f.store, "w", values));
-    fixture_run(&f);
-    fixture_read(&f, "g", gradient, WIDTH * WIDTH);
+    graph_fixture_run(&f);
+    graph_fixture_read(&f, "g", gradient, WIDTH * WIDTH);
     int64_t arena = ttt_plan_memory_of(f.plan).arena;
-    fixture_close(&f);
+    graph_fixture_close(&f);
     return arena;
 }
 

@@ -14,71 +14,71 @@ static void what_no_output_needs_is_dropped(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(4, 4));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(4, 4));
     ttt_tensor used = ttt_matmul(f.graph, x, x);
     ttt_matmul(f.graph, ttt_silu(f.graph, used), x);
     ttt_output(f.graph, "y", used);
-    fixture_plan(&f, NULL);
+    graph_fixture_plan(&f, NULL);
     assert_int_equal(ttt_plan_node_count(f.plan), 1);
     assert_true(ttt_plan_flops(f.plan) == 2 * 4 * 4 * 4);
     assert_true(ttt_plan_bytes(f.plan) >= 2 * 4 * 4 * 4);
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void chains_are_fused_unless_kept(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(5));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(5));
     ttt_output(f.graph, "y", ttt_shift(f.graph, ttt_scale(f.graph, ttt_square(f.graph, x), 2), 1));
-    fixture_plan(&f, &(ttt_plan_options){.keep_chains = true});
+    graph_fixture_plan(&f, &(ttt_plan_options){.keep_chains = true});
     assert_int_equal(ttt_plan_node_count(f.plan), 3);
-    fixture_plan(&f, NULL);
+    graph_fixture_plan(&f, NULL);
     assert_int_equal(ttt_plan_node_count(f.plan), 1);
-    fixture_count_up(&f, "x");
-    fixture_run(&f);
-    fixture_expect(&f, "y", (float[]){3, 9, 19, 33, 51}, 5);
-    fixture_close(&f);
+    graph_fixture_count_up(&f, "x");
+    graph_fixture_run(&f);
+    graph_fixture_expect(&f, "y", (float[]){3, 9, 19, 33, 51}, 5);
+    graph_fixture_close(&f);
 }
 
 static void variables_are_shared_through_the_store(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
+    graph_fixture_open(&f);
     ttt_tensor sum = ttt_variable(f.graph, "sum", TTT_F32, ttt_dims(3));
     assert_int_equal(sum.index, ttt_variable(f.graph, "sum", TTT_F32, ttt_dims(3)).index);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(3));
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(3));
     ttt_accumulate(f.graph, &sum, &x, 1);
-    fixture_plan(&f, NULL);
-    fixture_count_up(&f, "x");
-    fixture_run(&f); /* a new variable starts at zero */
-    fixture_run(&f);
+    graph_fixture_plan(&f, NULL);
+    graph_fixture_count_up(&f, "x");
+    graph_fixture_run(&f); /* a new variable starts at zero */
+    graph_fixture_run(&f);
 
     struct graph_fixture reader = {.device = f.device, .store = f.store};
     check_ok(ttt_graph_create(&reader.graph));
     sum = ttt_variable(reader.graph, "sum", TTT_F32, ttt_dims(3));
     ttt_output(reader.graph, "twice", ttt_scale(reader.graph, sum, 2));
-    fixture_plan(&reader, NULL);
-    fixture_run(&reader);
-    fixture_expect(&reader, "twice", (float[]){4, 8, 12}, 3);
-    fixture_run(&f);
-    fixture_run(&reader);
-    fixture_expect(&reader, "twice", (float[]){6, 12, 18}, 3);
+    graph_fixture_plan(&reader, NULL);
+    graph_fixture_run(&reader);
+    graph_fixture_expect(&reader, "twice", (float[]){4, 8, 12}, 3);
+    graph_fixture_run(&f);
+    graph_fixture_run(&reader);
+    graph_fixture_expect(&reader, "twice", (float[]){6, 12, 18}, 3);
     ttt_plan_destroy(reader.plan);
     ttt_graph_destroy(reader.graph);
     assert_int_equal(ttt_store_count(f.store), 1);
     assert_int_equal(ttt_store_bytes(f.store), 12);
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void a_variable_has_one_shape(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
+    graph_fixture_open(&f);
     check_ok(ttt_store_add(f.store, "w", TTT_F32, ttt_dims(3, 4)));
     ttt_tensor w = ttt_variable(f.graph, "w", TTT_F32, ttt_dims(4, 3));
     ttt_output(f.graph, "y", ttt_scale(f.graph, w, 2));
@@ -88,15 +88,15 @@ static void a_variable_has_one_shape(void **state)
     check_error(status, TTT_ARGUMENT, "(4, 3)");
     check_error(ttt_store_add(f.store, "w", TTT_F32, ttt_dims(3, 4)), TTT_ARGUMENT, "w");
     check_error(ttt_store_read(f.store, "v", NULL), TTT_ARGUMENT, "v");
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void forced_rows_must_exist(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(4, 4));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(4, 4));
     ttt_output(f.graph, "y", ttt_matmul(f.graph, x, x));
     check_error(
         ttt_plan_create(f.graph, f.store, &(ttt_plan_options){.implementations = "matmul:none"}, &f.plan),
@@ -104,37 +104,37 @@ static void forced_rows_must_exist(void **state)
     setenv("TTT_IMPL", "matmul:nowhere", 1);
     check_error(ttt_plan_create(f.graph, f.store, NULL, &f.plan), TTT_ARGUMENT, "matmul:nowhere");
     unsetenv("TTT_IMPL");
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void too_much_memory_is_refused_with_numbers(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(1024, 1024)); /* 4 MiB, and 4 of y */
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(1024, 1024)); /* 4 MiB, and 4 of y */
     ttt_output(f.graph, "y", ttt_silu(f.graph, x));
     ttt_status status =
         ttt_plan_create(f.graph, f.store, &(ttt_plan_options){.memory_limit = 5 << 20}, &f.plan);
     assert_non_null(status);
     assert_non_null(strstr(ttt_status_text(status), "5.0 MiB"));
     check_error(status, TTT_MEMORY, "8.0 MiB");
-    fixture_plan(&f, &(ttt_plan_options){.memory_limit = 64 << 20});
+    graph_fixture_plan(&f, &(ttt_plan_options){.memory_limit = 64 << 20});
     ttt_plan_memory memory = ttt_plan_memory_of(f.plan);
     assert_true(memory.arena >= 8 << 20 && memory.total == memory.arena + memory.variables);
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void a_broken_graph_is_not_planned(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(4, 5));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(4, 5));
     ttt_output(f.graph, "y", ttt_matmul(f.graph, x, x));
     check_error(ttt_plan_create(f.graph, f.store, NULL, &f.plan), TTT_SHAPE, "(4, 5)");
     assert_null(f.plan);
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void unknown_names_are_refused(void **state)
@@ -144,8 +144,8 @@ static void unknown_names_are_refused(void **state)
     float value[4] = {0};
     ttt_dtype dtype;
     ttt_shape shape;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(4));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(4));
     ttt_output(f.graph, "y", ttt_scale(f.graph, x, 2));
     check_ok(ttt_plan_create(f.graph, f.store, NULL, &f.plan));
     check_error(ttt_plan_write(f.plan, "x", value), TTT_ARGUMENT, "prepared");
@@ -154,15 +154,15 @@ static void unknown_names_are_refused(void **state)
     check_error(ttt_plan_write(f.plan, "z", value), TTT_ARGUMENT, "'z'");
     check_error(ttt_plan_read(f.plan, "x", value), TTT_ARGUMENT, "'x'");
     assert_false(ttt_plan_describe(f.plan, "z", &dtype, &shape));
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void the_first_bad_tensor_is_named(void **state)
 {
     (void)state;
     struct graph_fixture f;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(2, 2));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(2, 2));
     ttt_tensor count = ttt_variable(f.graph, "count", TTT_F32, ttt_dims(2, 2));
     ttt_scope_push(f.graph, "block%d", 3);
     ttt_tensor h = ttt_matmul(f.graph, x, x);
@@ -173,18 +173,18 @@ static void the_first_bad_tensor_is_named(void **state)
     ttt_tensor y = ttt_matmul(f.graph, bad, x);
     ttt_accumulate(f.graph, &count, &y, 1);
     ttt_output(f.graph, "y", y);
-    fixture_plan(&f, NULL);
-    fixture_count_up(&f, "x");
+    graph_fixture_plan(&f, NULL);
+    graph_fixture_count_up(&f, "x");
     check_ok(ttt_plan_check_finite(f.plan));
-    fixture_write(&f, "x", (float[]){0, 0, 0, 0});
+    graph_fixture_write(&f, "x", (float[]){0, 0, 0, 0});
     check_error(ttt_plan_check_finite(f.plan), TTT_NUMERIC, "block3.inner.");
-    fixture_write(&f, "x", (float[]){0, 0, NAN, 0});
+    graph_fixture_write(&f, "x", (float[]){0, 0, NAN, 0});
     check_error(ttt_plan_check_finite(f.plan), TTT_NUMERIC, "'x'");
     float counted[4];
     check_ok(ttt_store_read(f.store, "count", counted));
     for (int i = 0; i < 4; i++)
         assert_true(counted[i] == 0);
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 static void the_profile_has_every_node(void **state)
@@ -195,15 +195,15 @@ static void the_profile_has_every_node(void **state)
     ttt_tensor g;
     int count;
     double flops = 0;
-    fixture_open(&f);
-    ttt_tensor x = fixture_input(&f, "x", ttt_dims(8, 8));
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(8, 8));
     ttt_scope_push(f.graph, "layer");
     ttt_tensor y = ttt_silu(f.graph, ttt_matmul(f.graph, x, x));
     ttt_scope_pop(f.graph);
     ttt_gradient(f.graph, ttt_sum(f.graph, y, 3), &x, 1, &g);
     ttt_output(f.graph, "g", g);
-    fixture_plan(&f, NULL);
-    fixture_count_up(&f, "x");
+    graph_fixture_plan(&f, NULL);
+    graph_fixture_count_up(&f, "x");
     check_ok(ttt_plan_profile(f.plan, 3, &nodes, &count));
     assert_int_equal(count, ttt_plan_node_count(f.plan));
     int forward = 0, backward = 0;
@@ -217,7 +217,7 @@ static void the_profile_has_every_node(void **state)
     assert_int_equal(backward, 2);
     assert_true(flops == ttt_plan_flops(f.plan));
     free(nodes);
-    fixture_close(&f);
+    graph_fixture_close(&f);
 }
 
 int main(void)
