@@ -56,6 +56,19 @@ static int enter_trained(void **state)
     return 0;
 }
 
+static void help_says_how(void **state)
+{
+    (void)state;
+    const char *const commands[] = {"train", "eval", "predict"};
+    for (int i = 0; i < 3; i++) {
+        struct program_result help = run(commands[i], "--help");
+        check_contains(help.out, "usage: ttt ");
+        check_contains(help.out, "--json");
+        check_contains(help.out, "examples:\n");
+        succeed(help);
+    }
+}
+
 static void eval_gives_the_numbers_of_training(void **state)
 {
     (void)state;
@@ -238,6 +251,7 @@ static void one_batch_is_learnt_by_heart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_says_how),
         cmocka_unit_test(eval_gives_the_numbers_of_training),
         cmocka_unit_test(eval_writes_tables),
         cmocka_unit_test(weights_in_a_file_are_those_of_the_run),
