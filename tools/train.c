@@ -142,9 +142,11 @@ static ttt_status print_outcome_json(const struct train_outcome *outcome)
                                outcome->samples_per_second, "best_step", (json_int_t)outcome->best_step);
     if (object && outcome->best_step >= 0)
         TRY(output_json_set(object, "best", json_real(outcome->best)));
-    for (int i = 0; object && outcome->evaluated && i < outcome->evaluation.count; i++)
+    for (int i = 0; object && outcome->evaluated && i < outcome->evaluation.count; i++) {
+        double value = outcome->evaluation.values[i].value; /* JSON has no NaN */
         TRY(output_json_set(object, outcome->evaluation.values[i].name,
-                            json_real(outcome->evaluation.values[i].value)));
+                            isfinite(value) ? json_real(value) : json_null()));
+    }
     return output_json(object);
 }
 
