@@ -249,7 +249,7 @@ static ttt_status print_json(const struct bench *b)
         json_t *more = json_pack("{s:s, s:s, s:s, s:f, s:f}", "operator", row->c->op, "implementation",
                                  row->implementation, "case", row->c->name, "bytes_per_second",
                                  row->bytes / row->times.median, "share_of_limit",
-                                 bench_share_of_limit(row->times.median, row->flops, row->bytes, rates));
+                                 bench_least_seconds(row->flops, row->bytes, rates) / row->times.median);
         TRY(bench_measurement_json(&m, &b->machine, more));
     }
     return TTT_OK;
@@ -269,7 +269,7 @@ static ttt_status print_table(const struct bench *b)
                row->implementation, row->times.runs, 1e3 * seconds, 1e-9 * row->flops / seconds,
                100 * row->flops / seconds / rates.matmul_flops, 1e-9 * row->bytes / seconds,
                100 * row->bytes / seconds / rates.copy_bytes,
-               100 * bench_share_of_limit(seconds, row->flops, row->bytes, rates));
+               100 * bench_least_seconds(row->flops, row->bytes, rates) / seconds);
     }
     return TTT_OK;
 }

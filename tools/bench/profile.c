@@ -34,10 +34,10 @@ void bench_profile_clear(struct bench_profile *profile)
     *profile = (struct bench_profile){0};
 }
 
-double bench_share_of_limit(double seconds, double flops, double bytes, ttt_device_rates rates)
+double bench_least_seconds(double flops, double bytes, ttt_device_rates rates)
 {
     double computing = flops / rates.matmul_flops, moving = bytes / rates.copy_bytes;
-    return seconds > 0 ? (computing > moving ? computing : moving) / seconds : 0;
+    return computing > moving ? computing : moving;
 }
 
 typedef void node_namer(const ttt_node_profile *node, char name[NAME]);
@@ -82,27 +82,28 @@ struct lines {
     int count;
 };
 
-static void add_node(struct bench_profile_line *line, const ttt_node_profile *node)
+static void add_node(struct bench_profile_line *line, const ttt_node_profile *node, ttt_device_rates rates)
 {
     line->nodes++;
     line->seconds += node->seconds;
     line->flops += node->flops;
     line->bytes += node->bytes;
+    line->least += bench_least_seconds(node->flops, node->bytes, rates);
 }
 
 /* Every node by itself. */
-static struct lines single(const struct bench_profile *profile)
+static struct lines single(const struct bench_profile *profile, ttt_device_rates rates)
 {
     struct lines lines = {calloc((size_t)profile->count + 1, sizeof *lines.at), 0};
     for (int n = 0; n < profile->count && lines.at; n++) {
         name_of_node(&profile->nodes[n], lines.at[n].name, n);
-        add_node(&lines.at[lines.count++], &profile->nodes[n]);
+        add_node(&lines.at[lines.count++], &profile->nodes[n], rates);
     }
     return lines;
 }
 
 /* Adds up nodes of the same name, in the order in which names first come. */
-static struct lines group(const struct bench_profile *profile, node_namer *namer)
+static struct lines group(const struct bench_profile *profile, node_namer *namer, ttt_device_rates rates)
 {
     struct lines lines = {calloc((size_t)profile->count + 1, sizeof *lines.at), 0};
     for (int n = 0; n < profile->count && lines.at; n++) {
@@ -117,7 +118,7 @@ static struct lines group(const struct bench_profile *profile, node_namer *namer
             lines.count++;
             memcpy(line->name, name, sizeof name);
         }
-        add_node(line, node);
+        add_node(line, node, rates);
     }
     return lines;
 }
@@ -147,8 +148,7 @@ static void print_lines(const char *title, const struct lines *lines, int most, 
         printf("%-52s %5d %10.3f %5.1f%% %9.2f %7.1f%% %7.2f %6.1f%% %7.1f%%\n", line->name, line->nodes,
                1e3 * line->seconds, 100 * line->seconds / total, 1e-9 * line->flops / seconds,
                100 * line->flops / seconds / rates.matmul_flops, 1e-9 * line->bytes / seconds,
-               100 * line->bytes / seconds / rates.copy_bytes,
-               100 * bench_share_of_limit(seconds, line->flops, line->bytes, rates));
+               100 * line->bytes / seconds / rates.copy_bytes, 100 * line->least / seconds);
     }
 }
 
@@ -166,8 +166,8 @@ void bench_profile_print(const struct bench_profile *profile, ttt_device_rates r
     printf(
         "\nprofile: %.3f ms in %d nodes, each timed alone; of limit: least time at these rates over time\n",
         1e3 * total, profile->count);
-    struct lines operators = group(profile, name_of_operator), layers = group(profile, name_of_layer),
-                 nodes = single(profile);
+    struct lines operators = group(profile, name_of_operator, rates),
+                 layers = group(profile, name_of_layer, rates), nodes = single(profile, rates);
     print_sorted("operator:implementation", &operators, profile->count, total, rates);
     print_lines("layer", &layers, profile->count, total, rates);
     print_sorted("slowest nodes, by place in the step", &nodes, WORST_NODES, total, rates);
@@ -177,16 +177,16 @@ void bench_profile_print(const struct bench_profile *profile, ttt_device_rates r
 }
 
 /* Frees the lines. */
-static json_t *lines_json(struct lines lines, ttt_device_rates rates)
+static json_t *lines_json(struct lines lines)
 {
     json_t *array = lines.at ? json_array() : NULL;
     for (int i = 0; i < lines.count && array; i++) {
         const struct bench_profile_line *line = &lines.at[i];
         double seconds = line->seconds > 0 ? line->seconds : 1e-9;
-        json_t *object = json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "name", line->name, "nodes", line->nodes,
-                                   "seconds", line->seconds, "flops_per_second", line->flops / seconds,
-                                   "bytes_per_second", line->bytes / seconds, "share_of_limit",
-                                   bench_share_of_limit(seconds, line->flops, line->bytes, rates));
+        json_t *object =
+            json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "name", line->name, "nodes", line->nodes, "seconds",
+                      line->seconds, "flops_per_second", line->flops / seconds, "bytes_per_second",
+                      line->bytes / seconds, "share_of_limit", line->least / seconds);
         if (json_array_append_new(array, object)) {
             json_decref(array);
             array = NULL;
@@ -199,7 +199,7 @@ static json_t *lines_json(struct lines lines, ttt_device_rates rates)
 json_t *bench_profile_json(const struct bench_profile *profile, ttt_device_rates rates)
 {
     return json_pack("{s:f, s:o, s:o, s:o}", "seconds", total_seconds(profile), "operators",
-                     lines_json(group(profile, name_of_operator), rates), "layers",
-                     lines_json(group(profile, name_of_layer), rates), "nodes",
-                     lines_json(single(profile), rates));
+                     lines_json(group(profile, name_of_operator, rates)), "layers",
+                     lines_json(group(profile, name_of_layer, rates)), "nodes",
+                     lines_json(single(profile, rates)));
 }

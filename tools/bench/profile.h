@@ -12,6 +12,7 @@ struct bench_profile_line {
     char name[128];
     int nodes;
     double seconds, flops, bytes;
+    double least; /* the sum of bench_least_seconds over the nodes */
 };
 
 struct bench_profile {
@@ -31,7 +32,7 @@ void bench_profile_print(const struct bench_profile *profile, ttt_device_rates r
 /* The same as one object; every node is in it.  NULL when memory runs out. */
 json_t *bench_profile_json(const struct bench_profile *profile, ttt_device_rates rates);
 
-/* The share of its time that a piece of work needs at the machine's rates, at least: 1 is the limit. */
-double bench_share_of_limit(double seconds, double flops, double bytes, ttt_device_rates rates);
+/* What a piece of work takes at the machine's rates: computing or moving, whichever is longer. */
+double bench_least_seconds(double flops, double bytes, ttt_device_rates rates);
 
 #endif
