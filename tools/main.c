@@ -1,7 +1,9 @@
 /* ttt: finds the subcommand, prints its error, and turns it into an exit status. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/command.h"
 
@@ -56,8 +58,19 @@ static int run(const struct command *command, int argc, char **argv)
     return code;
 }
 
+/* OpenMP threads that wait spin for milliseconds by default, which starves the loader's threads and other
+ * programs on a busy machine.  libgomp reads its limit when it is loaded, so the program starts itself once
+ * more with one; who sets either variable is left alone.  Where that cannot be done, it goes on as it is. */
+static void wait_politely(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || setenv("GOMP_SPINCOUNT", "1000", 0))
+        return;
+    execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
+    wait_politely(argv);
     if (argc < 2) {
         print_usage(stderr);
         return 2;
