@@ -83,6 +83,9 @@ ttt_tensor ttt_slice(ttt_graph *graph, ttt_tensor x, int dimension, int64_t star
 /* x itself where its elements lie in order without gaps, else a copy that does. */
 ttt_tensor ttt_contiguous(ttt_graph *graph, ttt_tensor x);
 
+/* x, of which the gradient knows nothing: none flows through. */
+ttt_tensor ttt_detach(ttt_graph *graph, ttt_tensor x);
+
 /* Nodes built between begin and end are computed again in the backward pass, rather than kept for it.
  * Segments do not nest. */
 void ttt_recompute_begin(ttt_graph *graph);

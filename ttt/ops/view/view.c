@@ -89,6 +89,26 @@ ttt_tensor ttt_reshape(ttt_graph *g, ttt_tensor x, ttt_shape shape)
     return y;
 }
 
+static void detach_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *dy, const bool *wanted,
+                            ttt_tensor *dx)
+{
+    (void)g, (void)node, (void)dy, (void)wanted;
+    dx[0] = TTT_NONE;
+}
+
+static const ttt_operator op_detach = {.name = "detach", .is_view = true, .gradient = detach_gradient};
+
+ttt_tensor ttt_detach(ttt_graph *g, ttt_tensor x)
+{
+    if (!ttt_exists(x))
+        return wrong(g, x, "a detached view");
+    ttt_view_spec spec = {.shape = ttt_shape_of(g, x)};
+    strides_of(g, x, spec.stride);
+    ttt_tensor y;
+    ttt_view_add(g, &op_detach, NULL, x, &spec, 1, &y);
+    return y;
+}
+
 struct permutation {
     int order[TTT_MAX_RANK];
 };

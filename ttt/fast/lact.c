@@ -1,0 +1,114 @@
+/* The inner model of LaCT and its steps. */
+#include "ttt/fast/lact.h"
+
+#include "ttt/fast/muon.h"
+#include "ttt/graph/operator.h"
+#include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/pointwise/pointwise.h"
+#include "ttt/ops/reduce/reduce.h"
+
+/* The L2 norm of every output column of w (B, H, in, out): (B, H, 1, out). */
+static ttt_tensor column_norm(ttt_graph *g, ttt_tensor w)
+{
+    return ttt_norm(g, w, 1U << 2);
+}
+
+ttt_lact_fast ttt_lact_start(ttt_graph *g, const ttt_lact_options *options, const ttt_tensor w[3])
+{
+    ttt_lact_fast fast = {.w = {w[0], w[1], w[2]}};
+    for (int i = 0; i < 3 && options->variant.weight_norm; i++)
+        if (ttt_exists(w[i]))
+            fast.norm[i] = ttt_detach(g, column_norm(g, w[i]));
+    return fast;
+}
+
+ttt_tensor ttt_lact_query(const ttt_lact_options *options, const ttt_lact_tokens *tokens)
+{
+    return options->variant.query == TTT_QUERY_K ? tokens->k : tokens->q;
+}
+
+ttt_tensor ttt_lact_features(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                             ttt_tensor x)
+{
+    if (options->variant.kernel == TTT_KERNEL_LINEAR)
+        return x;
+    return ttt_mul(g, ttt_silu(g, ttt_matmul(g, x, fast->w[0])), ttt_matmul(g, x, fast->w[2]));
+}
+
+ttt_tensor ttt_lact_apply(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                          ttt_tensor x)
+{
+    return ttt_matmul(g, ttt_lact_features(g, options, fast, x), fast->w[1]);
+}
+
+/* x^T e, summed over the tokens. */
+static ttt_tensor over_tokens(ttt_graph *g, ttt_tensor x, ttt_tensor e)
+{
+    return ttt_matmul(g, ttt_transpose(g, x, -1, -2), e);
+}
+
+static ttt_tensor rated(ttt_graph *g, const ttt_lact_options *options, ttt_tensor x, ttt_tensor rate)
+{
+    return options->variant.token_lr ? ttt_mul(g, x, rate) : x;
+}
+
+/* Minus the inner loss's gradient at f(k): v, or v - f(k). */
+static ttt_tensor pull_of(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                          ttt_tensor features, ttt_tensor v)
+{
+    return options->variant.loss == TTT_LOSS_DOT ? v : ttt_sub(g, v, ttt_matmul(g, features, fast->w[1]));
+}
+
+void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                        const ttt_lact_tokens *tokens, ttt_tensor direction[3])
+{
+    const ttt_tensor k = tokens->k, v = tokens->v, *rate = tokens->rate;
+    direction[0] = direction[1] = direction[2] = TTT_NONE;
+    if (options->variant.kernel == TTT_KERNEL_LINEAR) {
+        ttt_tensor pull = pull_of(g, options, fast, k, v);
+        direction[1] = over_tokens(g, rated(g, options, k, rate[1]), pull);
+        return;
+    }
+    ttt_tensor gate = ttt_matmul(g, k, fast->w[0]), up = ttt_matmul(g, k, fast->w[2]);
+    ttt_tensor act = ttt_silu(g, gate), hidden = ttt_mul(g, act, up);
+    ttt_tensor pull = pull_of(g, options, fast, hidden, v);
+    direction[1] = over_tokens(g, rated(g, options, hidden, rate[1]), pull);
+    if (options->variant.update == TTT_UPDATE_LAST)
+        return;
+    ttt_tensor back = ttt_matmul(g, pull, ttt_transpose(g, fast->w[1], -1, -2));
+    ttt_tensor at_gate = ttt_mul(g, ttt_mul(g, back, up), ttt_silu_grad(g, gate));
+    direction[0] = over_tokens(g, k, rated(g, options, at_gate, rate[0]));
+    direction[2] = over_tokens(g, k, rated(g, options, ttt_mul(g, back, act), rate[2]));
+}
+
+void ttt_lact_move(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
+                   const ttt_tensor direction[3], ttt_tensor momentum)
+{
+    const bool keeps_momentum = options->variant.momentum && ttt_exists(momentum);
+    for (int i = 0; i < 3; i++) {
+        ttt_tensor step = direction[i];
+        if (!ttt_exists(step))
+            continue;
+        if (keeps_momentum && ttt_exists(fast->momentum[i]))
+            step = ttt_add(g, step, ttt_mul(g, fast->momentum[i], momentum));
+        if (keeps_momentum)
+            fast->momentum[i] = step;
+        if (options->variant.condition_gradient)
+            step = ttt_newton_schulz(g, step, options->muon_steps);
+        ttt_tensor w = options->variant.direction == TTT_DESCENT ? ttt_add(g, fast->w[i], step)
+                                                                 : ttt_sub(g, fast->w[i], step);
+        if (options->variant.weight_norm)
+            w = ttt_mul(g, ttt_div(g, w, ttt_shift(g, column_norm(g, w), 1e-5F)), fast->norm[i]);
+        fast->w[i] = w;
+    }
+}
+
+void ttt_lact_update(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
+                     const ttt_lact_tokens *tokens, ttt_tensor momentum)
+{
+    for (int step = 0; step < options->variant.inner_steps; step++) {
+        ttt_tensor direction[3];
+        ttt_lact_direction(g, options, fast, tokens, direction);
+        ttt_lact_move(g, options, fast, direction, momentum);
+    }
+}

@@ -1,0 +1,227 @@
+/* The LaCT layer: projections around the inner model, and plans over the tokens. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "ttt/fast/lact.h"
+#include "ttt/graph/operator.h"
+#include "ttt/ops/concat/concat.h"
+#include "ttt/ops/linear/linear.h"
+#include "ttt/ops/pointwise/pointwise.h"
+#include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/rmsnorm/rmsnorm.h"
+
+/* The number that softplus takes to y. */
+static double inverse_softplus(double y)
+{
+    return y + log(-expm1(-y));
+}
+
+/* (B, L, H, d) as (B, H, L, d). */
+static ttt_tensor heads_first(ttt_graph *g, ttt_tensor x)
+{
+    return ttt_transpose(g, x, 1, 2);
+}
+
+/* (B, L, 3, H, c) to three views (B, H, L, c). */
+static void split_parts(ttt_graph *g, ttt_tensor x, ttt_tensor parts[3])
+{
+    const ttt_shape s = ttt_shape_of(g, x);
+    ttt_split(g, x, 2, 3, (int64_t[]){1, 1, 1}, parts);
+    for (int i = 0; i < 3; i++)
+        parts[i] =
+            heads_first(g, ttt_reshape(g, parts[i], ttt_dims(s.size[0], s.size[1], s.size[3], s.size[4])));
+}
+
+ttt_lact_tokens ttt_lact_project(ttt_graph *g, const ttt_lact_options *options,
+                                 const ttt_lact_weights *weights, ttt_tensor x)
+{
+    const ttt_shape s = ttt_shape_of(g, x);
+    const int64_t batch = s.size[0], length = s.size[1], heads = ttt_size(g, weights->w[1], 0);
+    ttt_lact_tokens tokens = {.q = TTT_NONE};
+    ttt_tensor qkv = ttt_linear(g, x, weights->to_qkv, TTT_NONE, TTT_SILU), parts[3];
+    split_parts(g, ttt_reshape(g, qkv, ttt_dims(batch, length, 3, heads, s.size[2] / heads)), parts);
+    for (int i = 0; i < 2; i++)
+        parts[i] = ttt_div(g, parts[i], ttt_shift(g, ttt_norm(g, parts[i], 1U << 3), 1e-5F));
+    tokens.q = parts[0];
+    tokens.k = parts[1];
+    tokens.v = parts[2];
+    if (options->variant.token_lr) {
+        ttt_tensor rate = ttt_linear(g, x, weights->lr_fc_weight, weights->lr_fc_bias, TTT_IDENTITY);
+        rate = ttt_softplus(g, ttt_shift(g, rate, (float)inverse_softplus(options->base_lr)));
+        split_parts(g, ttt_reshape(g, rate, ttt_dims(batch, length, 3, heads, 1)), tokens.rate);
+    }
+    return tokens;
+}
+
+/* y (B, L, H, d) to (B, L, D). */
+static ttt_tensor norm_and_project(ttt_graph *g, const ttt_lact_weights *weights, ttt_tensor y)
+{
+    const ttt_shape s = ttt_shape_of(g, y);
+    y = ttt_rmsnorm(g, y, weights->o_norm, 1e-5F);
+    y = ttt_reshape(g, y, ttt_dims(s.size[0], s.size[1], s.size[2] * s.size[3]));
+    return ttt_linear(g, y, weights->c_proj, TTT_NONE, TTT_IDENTITY);
+}
+
+ttt_tensor ttt_lact_join(ttt_graph *g, const ttt_lact_weights *weights, ttt_tensor y)
+{
+    return norm_and_project(g, weights, ttt_transpose(g, y, 1, 2));
+}
+
+void ttt_lact_initial(ttt_graph *g, const ttt_lact_weights *weights, ttt_tensor w[3])
+{
+    for (int i = 0; i < 3; i++) {
+        const ttt_shape s = ttt_shape_of(g, weights->w[i]);
+        w[i] = weights->w[i];
+        if (ttt_exists(w[i]))
+            w[i] = ttt_reshape(g, w[i], ttt_dims(1, s.size[0], s.size[1], s.size[2]));
+    }
+}
+
+enum role { UPDATES, APPLIES };
+
+static bool has_role(const ttt_lact_window *window, enum role role)
+{
+    return role == UPDATES ? window->update : window->apply;
+}
+
+/* Pieces of one cut, from which windows that follow each other are served: the gradients of all are joined at
+ * once, where slices would each be joined with zeros. */
+enum { MOST_PIECES = 63 };
+struct cut {
+    ttt_tensor x;
+    int count; /* 0: windows overlap or are too many, and are sliced one by one */
+    int64_t start[MOST_PIECES + 1];
+    ttt_tensor piece[MOST_PIECES + 1];
+};
+
+static void cut_windows(ttt_graph *g, struct cut *cut, ttt_tensor x, const ttt_lact_window *plan, int count,
+                        enum role role)
+{
+    const int64_t length = ttt_size(g, x, 2);
+    int64_t sizes[MOST_PIECES + 1], at = 0;
+    cut->x = x;
+    cut->count = 0;
+    int pieces = 0;
+    for (int i = 0; i <= count; i++) {
+        const int64_t start = i < count ? plan[i].start : length;
+        if (i < count && !has_role(&plan[i], role))
+            continue;
+        if (start < at || pieces + 2 > MOST_PIECES)
+            return;
+        if (start > at) {
+            cut->start[pieces] = at;
+            sizes[pieces++] = start - at;
+        }
+        at = i < count ? plan[i].end : length;
+        if (i < count) {
+            cut->start[pieces] = start;
+            sizes[pieces++] = at - start;
+        }
+    }
+    cut->count = pieces;
+    if (pieces > 1)
+        ttt_split(g, x, 2, pieces, sizes, cut->piece);
+    else
+        cut->piece[0] = x;
+}
+
+static ttt_tensor window_of(ttt_graph *g, const struct cut *cut, const ttt_lact_window *window)
+{
+    for (int i = 0; i < cut->count; i++)
+        if (cut->start[i] == window->start)
+            return cut->piece[i];
+    return ttt_slice(g, cut->x, 2, window->start, window->end - window->start);
+}
+
+/* Tokens cut for a plan. */
+struct cut_tokens {
+    struct cut k, v, rate[3], query;
+};
+
+static void cut_tokens(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_tokens *tokens,
+                       const ttt_lact_window *plan, int count, struct cut_tokens *cut)
+{
+    cut_windows(g, &cut->k, tokens->k, plan, count, UPDATES);
+    cut_windows(g, &cut->v, tokens->v, plan, count, UPDATES);
+    for (int i = 0; i < 3 && options->variant.token_lr; i++)
+        cut_windows(g, &cut->rate[i], tokens->rate[i], plan, count, UPDATES);
+    cut_windows(g, &cut->query, ttt_lact_query(options, tokens), plan, count, APPLIES);
+}
+
+static void update_on(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
+                      const struct cut_tokens *cut, const ttt_lact_window *window)
+{
+    ttt_lact_tokens tokens = {.k = window_of(g, &cut->k, window), .v = window_of(g, &cut->v, window)};
+    for (int i = 0; i < 3 && options->variant.token_lr; i++)
+        tokens.rate[i] = window_of(g, &cut->rate[i], window);
+    ttt_lact_update(g, options, fast, &tokens, TTT_NONE);
+}
+
+/* Follows the plan; returns what was read, (B, L, H, d), or TTT_NONE. */
+static ttt_tensor follow(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
+                         const ttt_lact_tokens *tokens, const ttt_lact_window *plan, int count)
+{
+    struct cut_tokens cut;
+    ttt_tensor *read = malloc(((size_t)count + 1) * sizeof *read), y = TTT_NONE;
+    if (!read)
+        return ttt_graph_fail(g, TTT_MEMORY, "no memory for a plan of %d windows", count);
+    cut_tokens(g, options, tokens, plan, count, &cut);
+    int reads = 0;
+    for (int i = 0; i < count; i++) {
+        if (plan[i].update)
+            update_on(g, options, fast, &cut, &plan[i]);
+        if (plan[i].apply)
+            read[reads++] =
+                ttt_transpose(g, ttt_lact_apply(g, options, fast, window_of(g, &cut.query, &plan[i])), 1, 2);
+    }
+    if (reads)
+        y = reads == 1 ? read[0] : ttt_concat(g, read, reads, 1);
+    free(read);
+    return y;
+}
+
+static bool plan_fits(ttt_graph *g, const ttt_lact_window *plan, int count, int64_t length)
+{
+    for (int i = 0; i < count; i++)
+        if (plan[i].start < 0 || plan[i].end <= plan[i].start || plan[i].end > length) {
+            ttt_graph_fail(g, TTT_ARGUMENT, "window %d of the plan is tokens %lld to %lld of %lld", i,
+                           (long long)plan[i].start, (long long)plan[i].end, (long long)length);
+            return false;
+        }
+    return true;
+}
+
+static bool layer_fits(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_weights *weights,
+                       ttt_tensor x)
+{
+    if (!ttt_exists(x) || !ttt_exists(weights->w[1]))
+        return false;
+    const ttt_shape in = ttt_shape_of(g, x), fast = ttt_shape_of(g, weights->w[1]);
+    if (in.rank != 3 || fast.rank != 3 || fast.size[0] * fast.size[2] != in.size[2]) {
+        char a[TTT_SHAPE_TEXT], b[TTT_SHAPE_TEXT];
+        ttt_graph_fail(g, TTT_SHAPE,
+                       "a LaCT layer takes (B, L, D) and fast weights (H, m, D/H), not %s and %s",
+                       ttt_shape_text(in, a), ttt_shape_text(fast, b));
+        return false;
+    }
+    if (options->variant.token_lr && !(options->base_lr > 0)) {
+        ttt_graph_fail(g, TTT_ARGUMENT, "base_lr is %g, and must be above 0", options->base_lr);
+        return false;
+    }
+    return true;
+}
+
+ttt_tensor ttt_lact_layer(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_weights *weights,
+                          ttt_tensor x, const ttt_lact_window *plan, int count, ttt_tensor state[3])
+{
+    ttt_tensor initial[3];
+    if (!layer_fits(g, options, weights, x) || !plan_fits(g, plan, count, ttt_size(g, x, 1)))
+        return TTT_INVALID;
+    ttt_lact_initial(g, weights, initial);
+    ttt_lact_fast fast = ttt_lact_start(g, options, state && ttt_exists(state[1]) ? state : initial);
+    ttt_lact_tokens tokens = ttt_lact_project(g, options, weights, x);
+    ttt_tensor y = follow(g, options, &fast, &tokens, plan, count);
+    for (int i = 0; i < 3 && state; i++)
+        state[i] = fast.w[i];
+    return ttt_exists(y) ? norm_and_project(g, weights, y) : y;
+}
