@@ -7,7 +7,8 @@
 
 ttt_status computation_create(const struct fixture *fixture, ttt_device *device, struct computation *c)
 {
-    *c = (struct computation){.fixture = fixture};
+    *c = (struct computation){
+        .fixture = fixture, .of_outputs = VERIFY_OUTPUT, .of_gradients = VERIFY_GRADIENT};
     TRY(ttt_graph_create(&c->graph));
     ttt_status status = ttt_store_create(device, &c->store);
     if (status)
@@ -127,9 +128,9 @@ ttt_status computation_report(const struct computation *c, struct report *report
         ttt_dtype dtype;
         ttt_shape shape;
         if (ttt_plan_describe(c->plan, tensor->name, &dtype, &shape) && strncmp(tensor->name, "in.", 3))
-            TRY(report_one(c, tensor, is_gradient ? VERIFY_GRADIENT : VERIFY_OUTPUT, report));
+            TRY(report_one(c, tensor, is_gradient ? c->of_gradients : c->of_outputs, report));
         else if (is_gradient && has_parameter(c, tensor->name + 5))
-            TRY(report_one(c, tensor, VERIFY_GRADIENT, report));
+            TRY(report_one(c, tensor, c->of_gradients, report));
     }
     return TTT_OK;
 }

@@ -9,7 +9,7 @@
 #include "ttt/graph/store.h"
 #include "vision/vittt.h"
 
-enum { COMPUTATION_MOST_INPUTS = 4 };
+enum { COMPUTATION_MOST_INPUTS = 12 };
 
 struct computation {
     const struct fixture *fixture;
@@ -18,6 +18,7 @@ struct computation {
     ttt_plan *plan; /* after computation_run */
     char inputs[COMPUTATION_MOST_INPUTS][32];
     int n_inputs;
+    enum verify_quantity of_outputs, of_gradients; /* set at creation: VERIFY_OUTPUT and VERIFY_GRADIENT */
 };
 
 /* On failure there is nothing to destroy. */

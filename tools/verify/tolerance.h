@@ -5,9 +5,11 @@
 enum verify_quantity {
     VERIFY_OUTPUT,
     VERIFY_GRADIENT,
+    VERIFY_FED_BACK_OUTPUT, /* of steps through Newton-Schulz that depend on such steps before them */
+    VERIFY_FED_BACK_GRADIENT,
 };
 
-/* The largest relative L2 error allowed for an f32 result. */
-double verify_tolerance(enum verify_quantity quantity);
+/* The largest relative L2 error allowed for the f32 result called `name`. */
+double verify_tolerance(enum verify_quantity quantity, const char *name);
 
 #endif
