@@ -1,7 +1,7 @@
 /* Drawing the scenes of the classification set. */
 #include "data/world/still.h"
 
-#include "ttt/base/random.h"
+#include "data/world/draw.h"
 
 /* What makes the set easy or hard; angles in degrees.  With these numbers a ViT^3 of width 96, depth 4 and
  * patch 8 learns the default set (2,000 pictures of 64 pixels) to 94-96% top-1 in 20 epochs of batches of 32
@@ -31,50 +31,18 @@ static const struct {
     .ground_contrast = 0.08f,
 };
 
-static float between(ttt_random *random, float low, float high)
-{
-    return low + (high - low) * ttt_random_uniform_f32(random);
-}
-
-static float radians(float degrees)
-{
-    return degrees * 0.017453293f;
-}
-
-/* One channel of a colour: the trapezoid of the HSV model; `shift` is 5, 3 or 1 sixths of the circle. */
-static float channel(float hue, float saturation, float value, float shift)
-{
-    float k = fmodf(shift + 6 * hue, 6);
-    return value * (1 - saturation * clamp01(smaller(k, 4 - k)));
-}
-
-/* Linear RGB of a hue (in turns), saturation and value given as they look, in sRGB. */
-static struct vec3 colour_of(float hue, float saturation, float value)
-{
-    hue -= floorf(hue);
-    return vec3(powf(channel(hue, saturation, value, 5), 2.2f),
-                powf(channel(hue, saturation, value, 3), 2.2f),
-                powf(channel(hue, saturation, value, 1), 2.2f));
-}
-
-static struct vec3 anywhere(ttt_random *random)
-{
-    float x = between(random, 0, 64), y = between(random, 0, 64);
-    return vec3(x, y, between(random, 0, 64));
-}
-
 static struct world_material draw_solid_material(ttt_random *random)
 {
     struct world_material material = {.texture = (int)ttt_random_below(random, WORLD_TEXTURE_COUNT)};
-    float hue = between(random, 0, 1), saturation = between(random, 0.35f, 0.8f);
-    float value = between(random, difficulty.solid_value_low, 0.95f);
-    material.colours[0] = colour_of(hue, saturation, value);
-    float other_value = larger(value - between(random, 0.3f, 1) * difficulty.solid_contrast, 0.1f);
-    hue += between(random, -0.12f, 0.12f);
-    material.colours[1] = colour_of(hue, saturation * between(random, 0.3f, 1), other_value);
-    material.scale = between(random, 1.2f, 2.6f);
-    material.offset = anywhere(random);
-    material.shine = between(random, 0, 0.9f);
+    float hue = world_between(random, 0, 1), saturation = world_between(random, 0.35f, 0.8f);
+    float value = world_between(random, difficulty.solid_value_low, 0.95f);
+    material.colours[0] = world_colour(hue, saturation, value);
+    float other_value = larger(value - world_between(random, 0.3f, 1) * difficulty.solid_contrast, 0.1f);
+    hue += world_between(random, -0.12f, 0.12f);
+    material.colours[1] = world_colour(hue, saturation * world_between(random, 0.3f, 1), other_value);
+    material.scale = world_between(random, 1.2f, 2.6f);
+    material.offset = world_anywhere(random);
+    material.shine = world_between(random, 0, 0.9f);
     return material;
 }
 
@@ -83,45 +51,47 @@ static struct world_material draw_ground(ttt_random *random)
     static const enum world_texture textures[] = {WORLD_PLAIN, WORLD_CHECKS, WORLD_NOISE, WORLD_STRIPES,
                                                   WORLD_MARBLE};
     struct world_material material = {.texture = textures[ttt_random_below(random, 5)]};
-    float hue = between(random, 0, 1), saturation = between(random, 0, difficulty.ground_saturation);
-    float value = between(random, 0.5f, 0.85f);
-    material.colours[0] = colour_of(hue, saturation, value);
-    material.colours[1] = colour_of(hue, saturation, value - difficulty.ground_contrast);
-    material.scale = between(random, 0.5f, 1.2f);
-    material.offset = anywhere(random);
+    float hue = world_between(random, 0, 1),
+          saturation = world_between(random, 0, difficulty.ground_saturation);
+    float value = world_between(random, 0.5f, 0.85f);
+    material.colours[0] = world_colour(hue, saturation, value);
+    material.colours[1] = world_colour(hue, saturation, value - difficulty.ground_contrast);
+    material.scale = world_between(random, 0.5f, 1.2f);
+    material.offset = world_anywhere(random);
     /* Checks change sides where y is a whole number; the ground is one layer of them. */
     material.offset.y = 0.5f;
-    material.shine = between(random, 0, 0.15f);
+    material.shine = world_between(random, 0, 0.15f);
     return material;
 }
 
 static struct world_sky draw_sky(ttt_random *random)
 {
-    float hue = between(random, 0, 1), saturation = between(random, 0.05f, 0.3f);
+    float hue = world_between(random, 0, 1), saturation = world_between(random, 0.05f, 0.3f);
     struct world_sky sky = {.fade_near = 3, .fade_far = 9};
-    sky.horizon = colour_of(hue, 0.5f * saturation, between(random, 0.75f, 0.95f));
-    sky.zenith = colour_of(hue, saturation, between(random, 0.6f, 0.85f));
+    sky.horizon = world_colour(hue, 0.5f * saturation, world_between(random, 0.75f, 0.95f));
+    sky.zenith = world_colour(hue, saturation, world_between(random, 0.6f, 0.85f));
     return sky;
 }
 
 /* The sun stands behind or beside the camera, so that the sides in view are lit. */
 static struct world_light draw_light(ttt_random *random, float camera_azimuth)
 {
-    float azimuth = camera_azimuth + radians(between(random, -difficulty.sun_aside, difficulty.sun_aside));
-    float height = radians(between(random, difficulty.sun_low, difficulty.sun_high));
-    float strength = between(random, 0.9f, 1.3f), warmth = between(random, 0, 0.15f);
+    float azimuth =
+        camera_azimuth + world_radians(world_between(random, -difficulty.sun_aside, difficulty.sun_aside));
+    float height = world_radians(world_between(random, difficulty.sun_low, difficulty.sun_high));
+    float strength = world_between(random, 0.9f, 1.3f), warmth = world_between(random, 0, 0.15f);
     return (struct world_light){
         .direction = vec3(cosf(height) * sinf(azimuth), sinf(height), cosf(height) * cosf(azimuth)),
         .colour = vec3(strength, strength * (1 - 0.5f * warmth), strength * (1 - warmth)),
-        .softness = between(random, 0.08f, 0.3f)};
+        .softness = world_between(random, 0.08f, 0.3f)};
 }
 
 static struct world_object draw_object(ttt_random *random, enum world_solid solid, float camera_azimuth)
 {
     struct world_object object = {.solid = solid, .radius = 1, .material = draw_solid_material(random)};
     struct world_pose pose = world_solid_pose(solid);
-    float yaw = camera_azimuth + radians(between(random, -pose.yaw, pose.yaw));
-    float tilt = radians(between(random, pose.tilt_low, pose.tilt_high));
+    float yaw = camera_azimuth + world_radians(world_between(random, -pose.yaw, pose.yaw));
+    float tilt = world_radians(world_between(random, pose.tilt_low, pose.tilt_high));
     world_object_turn(&object, yaw, tilt, 0);
     world_object_drop(&object);
     return object;
@@ -131,21 +101,22 @@ void world_still(uint64_t seed, uint32_t part, uint64_t picture, enum world_soli
                  struct world_scene *scene, struct world_camera *camera)
 {
     ttt_random random = ttt_random_start(seed, TTT_RANDOM_RENDER, picture, part);
-    float azimuth = radians(between(&random, -180, 180));
+    float azimuth = world_radians(world_between(&random, -180, 180));
     *scene = (struct world_scene){.object_count = 1};
     scene->objects[0] = draw_object(&random, solid, azimuth);
     scene->ground = draw_ground(&random);
     scene->sky = draw_sky(&random);
     scene->light = draw_light(&random, azimuth);
 
-    float elevation = radians(between(&random, difficulty.elevation_low, difficulty.elevation_high));
-    float view = radians(between(&random, difficulty.view_low, difficulty.view_high));
-    float filling = between(&random, difficulty.filling_low, difficulty.filling_high);
+    float elevation =
+        world_radians(world_between(&random, difficulty.elevation_low, difficulty.elevation_high));
+    float view = world_radians(world_between(&random, difficulty.view_low, difficulty.view_high));
+    float filling = world_between(&random, difficulty.filling_low, difficulty.filling_high);
     float distance = 1 / (filling * tanf(0.5f * view));
     struct vec3 back =
         vec3(cosf(elevation) * sinf(azimuth), sinf(elevation), cosf(elevation) * cosf(azimuth));
     struct vec3 target = scene->objects[0].centre;
     *camera = world_camera_look_at(vec3_along(target, back, distance), target, view, size, size);
-    camera->cx += (float)size * between(&random, -difficulty.off_centre, difficulty.off_centre);
-    camera->cy += (float)size * between(&random, -difficulty.off_centre, difficulty.off_centre);
+    camera->cx += (float)size * world_between(&random, -difficulty.off_centre, difficulty.off_centre);
+    camera->cy += (float)size * world_between(&random, -difficulty.off_centre, difficulty.off_centre);
 }
