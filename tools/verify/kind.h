@@ -24,5 +24,6 @@ ttt_status verify_optimiser(const struct fixture *fixture, ttt_device *device, s
 ttt_status verify_resize(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_jpeg(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_metrics(const struct fixture *fixture, ttt_device *device, struct report *report);
+ttt_status verify_cameras(const struct fixture *fixture, ttt_device *device, struct report *report);
 
 #endif

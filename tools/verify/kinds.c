@@ -10,5 +10,6 @@ const struct verify_kind verify_kinds[] = {
     {"resize", verify_resize},           /* resampling and the evaluation transform */
     {"jpeg", verify_jpeg},               /* decoding */
     {"metrics", verify_metrics},         /* PSNR and SSIM */
+    {"cameras", verify_cameras},         /* poses: inverse, axes, normalisation */
     {NULL, NULL},
 };
