@@ -20,6 +20,7 @@ ttt_status verify_vittt_layer(const struct fixture *fixture, ttt_device *device,
 ttt_status verify_vittt_model(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_lact_layer(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_lact_chunks(const struct fixture *fixture, ttt_device *device, struct report *report);
+ttt_status verify_lact_model(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_optimiser(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_resize(const struct fixture *fixture, ttt_device *device, struct report *report);
 ttt_status verify_jpeg(const struct fixture *fixture, ttt_device *device, struct report *report);
