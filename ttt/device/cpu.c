@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,7 +50,13 @@ static int64_t cpu_memory_total(const ttt_device *device)
 static void *cpu_allocate(ttt_device *device, size_t bytes)
 {
     (void)device;
-    return aligned_alloc(64, (bytes + 63) / 64 * 64 + (bytes ? 0 : 64));
+    const size_t huge = (size_t)2 << 20, alignment = bytes >= 4 * huge ? huge : 64;
+    size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, rounded ? rounded : alignment);
+    /* Rows far apart, as heads within tokens are, cost a page walk each in small pages. */
+    if (memory && alignment == huge)
+        madvise(memory, rounded, MADV_HUGEPAGE);
+    return memory;
 }
 
 static void cpu_release(ttt_device *device, void *memory)
