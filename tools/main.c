@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "ttt/ops/operators.h"
 
 /* One line per subcommand. */
 /* clang-format off */
@@ -47,7 +48,9 @@ static int run(const struct command *command, int argc, char **argv)
         fputs(command->help, stdout);
         return 0;
     }
-    ttt_status status = command->run(argc, argv);
+    ttt_status status = ttt_within(ttt_implementations_check(getenv("TTT_IMPL")), "TTT_IMPL");
+    if (!status)
+        status = command->run(argc, argv);
     if (!status && (fflush(stdout) || ferror(stdout)))
         status = ttt_fail(TTT_IO, "the output cannot be written: %s", strerror(errno));
     if (!status)

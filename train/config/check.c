@@ -1,6 +1,7 @@
 /* What must hold between the values of several keys. */
 #include "train/config/check.h"
 
+#include "ttt/ops/operators.h"
 #include <string.h>
 
 ttt_status config_blame(const struct config_settings *settings, const char *const *paths, ttt_status status)
@@ -40,6 +41,79 @@ static ttt_status check_model(const struct config_model *model, const struct con
                         status);
 }
 
+static ttt_status check_lact(const struct lact_nvs_config *c, const struct config_settings *settings)
+{
+    ttt_status status = lact_nvs_config_check(c);
+    if (!status)
+        return TTT_OK;
+    if (c->image_height % c->patch || c->image_width % c->patch)
+        return config_blame(settings, (const char *[]){"model.image_size", "model.patch", "model.name", NULL},
+                            status);
+    if (c->width % c->head_dim)
+        return config_blame(settings, (const char *[]){"model.width", "model.head_dim", "model.name", NULL},
+                            status);
+    if (c->width % c->fast_head_dim)
+        return config_blame(
+            settings, (const char *[]){"model.width", "model.fast_head_dim", "model.name", NULL}, status);
+    return config_blame(
+        settings,
+        (const char *[]){"model.inter_multi", "model.ttt.kernel", "model.ttt.variant", "model.name", NULL},
+        status);
+}
+
+/* Rules can be read, and views come from an index when and only when there is one. */
+static ttt_status check_views(const struct config_views *views, const char *const paths[4],
+                              const struct config_settings *settings)
+{
+    struct view_rule rule;
+    TRY(config_blame(settings, (const char *[]){paths[0], NULL}, view_rule_parse(views->inputs, &rule)));
+    TRY(config_blame(settings, (const char *[]){paths[1], NULL}, view_rule_parse(views->targets, &rule)));
+    if ((views->order == VIEWS_INDEXED) == (*views->index != 0))
+        return TTT_OK;
+    return config_blame(settings, (const char *[]){paths[2], paths[3], NULL},
+                        *views->index
+                            ? ttt_fail(TTT_ARGUMENT, "%s is given, but %s is not index", paths[3], paths[2])
+                            : ttt_fail(TTT_ARGUMENT, "%s index needs a file in %s", paths[2], paths[3]));
+}
+
+static ttt_status check_folder(const char *folder, const char *path, const struct config_settings *settings)
+{
+    if (*folder)
+        return TTT_OK;
+    return config_blame(settings, (const char *[]){path, NULL},
+                        ttt_fail(TTT_ARGUMENT, "the text is empty; allowed: text, not empty"));
+}
+
+static ttt_status check_task_classify(const struct run_config *config, const struct config_settings *settings)
+{
+    TRY(check_model(&config->model, settings));
+    TRY(check_folder(config->data.train, "data.train", settings));
+    return check_folder(config->data.val, "data.val", settings);
+}
+
+static ttt_status check_task_views(const struct run_config *config, const struct config_settings *settings)
+{
+    static const char *const training[] = {"data.input_views", "data.target_views", "data.view_order",
+                                           "data.view_index"};
+    static const char *const evaluation[] = {"eval.input_views", "eval.target_views", "eval.view_order",
+                                             "eval.view_index"};
+    TRY(check_lact(&config->model.lact, settings));
+    TRY(check_views(&config->data.views, training, settings));
+    return check_views(&config->eval.views, evaluation, settings);
+}
+
+/* A key of the other task was given by mistake, or the task was. */
+static ttt_status check_keys(enum config_task task, const struct config_settings *settings)
+{
+    for (int i = 0; i < config_key_count; i++)
+        if (settings->of[i].where && !config_key_applies(&config_keys[i], (int)task))
+            return config_blame(settings, (const char *[]){config_keys[i].path, NULL},
+                                ttt_fail(TTT_ARGUMENT, "only task: %s has this key, and the task is %s",
+                                         task == TASK_VIEWS ? "classify" : "views",
+                                         task == TASK_VIEWS ? "views" : "classify"));
+    return TTT_OK;
+}
+
 static ttt_status check_ascending(const double *range, const char *path,
                                   const struct config_settings *settings)
 {
@@ -68,11 +142,18 @@ static ttt_status check_weights(const struct run_config *config, const struct co
                         ttt_fail(TTT_ARGUMENT, "eval.weights ema needs train.ema above 0, such as 0.999"));
 }
 
+static ttt_status check_device(const struct config_device *device, const struct config_settings *settings)
+{
+    ttt_status status = ttt_implementations_check(device->implementations);
+    return status ? config_blame(settings, (const char *[]){"device.implementations", NULL}, status) : TTT_OK;
+}
+
 ttt_status config_check(const struct run_config *config, const struct config_settings *settings)
 {
     TRY(check_run(&config->run, settings));
-    if (config->task == TASK_CLASSIFY)
-        TRY(check_model(&config->model, settings));
+    TRY(check_device(&config->device, settings));
+    TRY(check_keys(config->task, settings));
+    TRY((config->task == TASK_VIEWS ? check_task_views : check_task_classify)(config, settings));
     TRY(check_ascending(config->data.crop_area, "data.crop_area", settings));
     TRY(check_ascending(config->data.crop_ratio, "data.crop_ratio", settings));
     TRY(check_rate(config->train.warmup_lr, "train.warmup_lr", &config->train, settings));
