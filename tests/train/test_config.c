@@ -87,7 +87,7 @@ static void a_written_config_reads_back_to_the_bit(void **state)
                          "train.clip=1e300",
                          "train.eps=4.9406564584124654e-324",
                          "device.memory_limit=1234567",
-                         "device.implementations=linear:reference,layernorm:cpu",
+                         "device.implementations=linear:cblas,layernorm:cpu",
                          "data.root=null",
                          "data.train=~",
                          "model.image_size=[64, 48]",

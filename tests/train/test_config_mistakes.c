@@ -103,6 +103,8 @@ static void wrong_types_are_named(void **state)
         {"data: {interpolation: bicubik}",
          "data.interpolation: 'bicubik' is unknown; the nearest is bicubic; "
          "allowed: one of bilinear, bicubic, lanczos"},
+        {"device: {implementations: matmull:cblas}",
+         "device.implementations: implementation 'matmull:cblas': there is no operator..."},
         {"device: {name: cuda}", "device.name: 'cuda' is unknown; the nearest is cpu; allowed: one of cpu"},
         {"device: {memory_limit: 8GB}",
          "device.memory_limit: '8GB' is not a whole number; allowed: bytes as a "

@@ -1,8 +1,9 @@
 /* What must hold between the values of several keys. */
 #include "train/config/check.h"
 
-#include "ttt/ops/operators.h"
 #include <string.h>
+
+#include "ttt/ops/operators.h"
 
 ttt_status config_blame(const struct config_settings *settings, const char *const *paths, ttt_status status)
 {
