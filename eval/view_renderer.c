@@ -75,23 +75,31 @@ static ttt_status count_variables(const struct lact_nvs_config *config, const tt
     return TTT_OK;
 }
 
+/* Each plan fits on its own; do both? */
+static ttt_status check_memory(const struct view_renderer *r, const ttt_store *store)
+{
+    const int64_t limit = r->options.plan.memory_limit, total = r->memory.total;
+    const int64_t wanted = limit ? total : total - ttt_store_bytes(store);
+    const int64_t room = limit ? limit : ttt_device_memory_free(ttt_store_device(store));
+    if (wanted <= room)
+        return TTT_OK;
+    return ttt_fail(TTT_MEMORY,
+                    "reconstructing %d views and rendering %d at once needs %.1f MiB and %s %.1f MiB; lower "
+                    "tokens_per_pass or the number of views",
+                    r->options.inputs, r->options.at_once, (double)total / 0x1p20,
+                    limit ? "the limit is" : "there are free", (double)room / 0x1p20);
+}
+
 static ttt_status count_memory(const struct lact_nvs_config *config, const ttt_store *store,
                                struct view_renderer *r)
 {
     struct view_renderer_memory *m = &r->memory;
-    const int64_t limit = r->options.plan.memory_limit;
     TRY(count_variables(config, store, r->options.prefix, &m->variables));
     m->reconstruct = ttt_plan_memory_of(r->reconstruct).arena;
     m->render = ttt_plan_memory_of(r->render).arena;
     const int64_t larger = m->reconstruct > m->render ? m->reconstruct : m->render;
     m->total = m->variables + (r->options.once ? larger : m->reconstruct + m->render);
-    if (limit && m->total > limit)
-        return ttt_fail(
-            TTT_MEMORY,
-            "reconstructing %d views and rendering %d at once needs %lld bytes, the limit is %lld; "
-            "lower tokens_per_pass or the number of views",
-            r->options.inputs, r->options.at_once, (long long)m->total, (long long)limit);
-    return TTT_OK;
+    return check_memory(r, store);
 }
 
 static ttt_status take_buffers(struct view_renderer *r)
