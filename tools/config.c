@@ -25,8 +25,12 @@ static void print_keys(void)
 {
     struct run_config_key key;
     for (int i = 0; run_config_key(i, &key); i++)
-        printf("%s\n    %s\n    takes %s; default: %s\n", key.path, key.help, key.allowed,
-               *key.fallback ? key.fallback : "none");
+        printf("%s%s%s\n    %s\n    takes %s; default: %s%s%s\n", key.path, key.task ? "  of task: " : "",
+               key.task ? key.task : "", key.help, key.allowed, *key.fallback ? key.fallback : "none",
+               key.views ? "; for views: " : "",
+               !key.views   ? ""
+               : *key.views ? key.views
+                            : "none");
 }
 
 static ttt_status print_keys_json(void)
@@ -35,8 +39,10 @@ static ttt_status print_keys_json(void)
     json_t *keys = json_array();
     ttt_status status = TTT_OK;
     for (int i = 0; !status && run_config_key(i, &key); i++)
-        status = output_json_append(keys, json_pack("{s:s, s:s, s:s, s:s}", "key", key.path, "meaning",
-                                                    key.help, "takes", key.allowed, "default", key.fallback));
+        status = output_json_append(keys, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?}", "key", key.path,
+                                                    "meaning", key.help, "takes", key.allowed, "default",
+                                                    key.fallback, "default_of_views",
+                                                    key.views ? key.views : key.fallback, "task", key.task));
     if (!status)
         return output_json(keys);
     json_decref(keys);

@@ -226,7 +226,7 @@ static void sizes_that_do_not_fit(void **state)
     check_refusal(2, "model.classes is 7, but pictures/train has 3 classes", "train", "tiny.yaml",
                   "model.classes=7");
     check_refusal(2, "fewer than train.batch_size 100", "train", "tiny.yaml", "train.batch_size=100");
-    check_refusal(2, "task: views cannot be trained", "train", "tiny.yaml", "task=views");
+    check_refusal(2, "a key of task: classify, but this is task: views", "train", "tiny.yaml", "task=views");
     check_refusal(2, "computes in f32", "train", "tiny.yaml", "device.dtype=bf16");
     assert_int_equal(access("runs/tiny", F_OK), -1);
 }

@@ -105,7 +105,8 @@ static void assert_same_config(struct run_config *a, struct run_config *b)
     size_t numbers = offsetof(struct config_data, threads);
     assert_memory_equal((char *)&a->data + numbers, (char *)&b->data + numbers, sizeof a->data - numbers);
     assert_memory_equal(&a->train, &b->train, sizeof a->train);
-    assert_memory_equal(&a->eval, &b->eval, sizeof a->eval);
+    assert_memory_equal(&a->model.lact, &b->model.lact, sizeof a->model.lact);
+    assert_memory_equal(&a->eval, &b->eval, offsetof(struct config_eval, views));
 }
 
 void assert_config_round_trip(struct run_config *config, bool with_help)

@@ -44,7 +44,7 @@ static void unknown_keys_are_named_with_the_nearest(void **state)
         "task: classify\ntrain:\n  epochs: 3\n  weigth_decay: 1\n",
         "x.yaml:4: train.weigth_decay: no such key; the nearest name is train.weight_decay; allowed "
         "in train: epochs, steps, batch_size, accumulate, lr, schedule, warmup_fraction, warmup_lr, "
-        "min_lr, betas, eps, weight_decay, clip, label_smoothing, ema, max_bad_steps, save_every, "
+        "min_lr, betas, eps, weight_decay, clip, skip_over, label_smoothing, ema, max_bad_steps, save_every, "
         "save_steps, keep");
     assert_text_refused("trian: {lr: 1}\n",
                         "x.yaml:1: trian: no such key; the nearest name is train; allowed at the "

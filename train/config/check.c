@@ -109,7 +109,7 @@ static ttt_status check_keys(enum config_task task, const struct config_settings
     for (int i = 0; i < config_key_count; i++)
         if (settings->of[i].where && !config_key_applies(&config_keys[i], (int)task))
             return config_blame(settings, (const char *[]){config_keys[i].path, NULL},
-                                ttt_fail(TTT_ARGUMENT, "only task: %s has this key, and the task is %s",
+                                ttt_fail(TTT_ARGUMENT, "a key of task: %s, but this is task: %s",
                                          task == TASK_VIEWS ? "classify" : "views",
                                          task == TASK_VIEWS ? "views" : "classify"));
     return TTT_OK;

@@ -7,12 +7,13 @@
 #include "train/config/check.h"
 #include "train/config/text.h"
 
-static ttt_status store_defaults(struct run_config *config)
+static ttt_status store_defaults(enum config_task task, struct run_config *config)
 {
     for (int i = 0; i < config_key_count; i++) {
         struct config_value value;
-        TRY(ttt_within(config_value_read_text(&config_keys[i], config_keys[i].fallback, &value),
-                       "default of %s", config_keys[i].path));
+        const char *fallback = config_key_fallback(&config_keys[i], (int)task);
+        TRY(ttt_within(config_value_read_text(&config_keys[i], fallback, &value), "default of %s",
+                       config_keys[i].path));
         ttt_status status = config_value_store(&config_keys[i], &value, config);
         config_value_free(&value);
         TRY(status);
@@ -36,20 +37,49 @@ static ttt_status store_all_given(const struct config_settings *settings, struct
     return TTT_OK;
 }
 
-/* Lets model.name set the sizes; the number of classes stays with the data. */
+/* The number of classes stays with the data. */
+static ttt_status store_vittt(const char *name, struct vittt_config *model)
+{
+    struct vittt_config sizes;
+    TRY(vittt_config_named(name, &sizes));
+    sizes.classes = model->classes;
+    sizes.recompute = model->recompute;
+    *model = sizes;
+    return TTT_OK;
+}
+
+static ttt_status store_lact(const char *name, struct config_model *model)
+{
+    TRY(lact_nvs_config_named(name, &model->lact));
+    model->vittt.image_height = model->lact.image_height;
+    model->vittt.image_width = model->lact.image_width;
+    model->vittt.patch = model->lact.patch;
+    model->vittt.width = model->lact.width;
+    model->vittt.depth = model->lact.depth;
+    return TTT_OK;
+}
+
+/* Keys that both models have are read into vittt: hands them on. */
+static void complete_lact(struct config_model *model)
+{
+    const struct vittt_config *read = &model->vittt;
+    struct lact_nvs_config *lact = &model->lact;
+    lact->image_height = read->image_height;
+    lact->image_width = read->image_width;
+    lact->patch = read->patch;
+    lact->width = read->width;
+    lact->depth = read->depth;
+    lact->recompute = read->recompute;
+    lact->variant = read->variant;
+}
+
+/* Lets model.name set the sizes. */
 static ttt_status store_model(const struct config_settings *settings, struct run_config *config)
 {
-    TRY(store_given(settings, "task", config));
     TRY(store_given(settings, "model.name", config));
-    if (config->task != TASK_CLASSIFY)
-        return TTT_OK;
-    struct vittt_config sizes;
-    TRY(config_blame(settings, (const char *[]){"model.name", NULL},
-                     vittt_config_named(config->model.name, &sizes)));
-    sizes.classes = config->model.vittt.classes;
-    sizes.recompute = config->model.vittt.recompute;
-    config->model.vittt = sizes;
-    return TTT_OK;
+    ttt_status status = config->task == TASK_VIEWS ? store_lact(config->model.name, &config->model)
+                                                   : store_vittt(config->model.name, &config->model.vittt);
+    return config_blame(settings, (const char *[]){"model.name", NULL}, status);
 }
 
 /* `status` with the variant's name that is most like `name` behind it. */
@@ -103,10 +133,13 @@ static ttt_status read_settings(const char *path, int n_overrides, char *const *
 
 static ttt_status resolve(const char *path, const struct config_settings *settings, struct run_config *config)
 {
-    TRY(store_defaults(config));
+    TRY(store_given(settings, "task", config)); /* which decides defaults; its own overwrites it */
+    TRY(store_defaults(config->task, config));
+    TRY(store_given(settings, "task", config));
     TRY(store_model(settings, config));
     TRY(store_variant(settings, config));
     TRY(store_all_given(settings, config));
+    complete_lact(&config->model);
     TRY(name_run(path, config));
     return config_check(config, settings);
 }

@@ -11,10 +11,12 @@
 #include <stdio.h>
 
 #include "data/loader.h"
+#include "data/scenes/scene_sample.h"
 #include "data/transform.h"
 #include "train/schedule.h"
 #include "ttt/base/dtype.h"
 #include "ttt/base/status.h"
+#include "vision/lact_nvs_config.h"
 #include "vision/vittt_config.h"
 
 enum config_task {
@@ -42,25 +44,39 @@ struct config_device {
 };
 
 struct config_model {
-    char *name;                /* a preset; its sizes are resolved in vittt */
-    char *variant;             /* named setting of the switches, resolved in vittt.variant */
-    struct vittt_config vittt; /* classes is 0 where the data decide */
+    char *name;                  /* a preset; its sizes are resolved in vittt or lact */
+    char *variant;               /* named setting of the switches, resolved in vittt.variant */
+    struct vittt_config vittt;   /* classes is 0 where the data decide */
+    struct lact_nvs_config lact; /* for views; what both models have is what vittt has */
+};
+
+/* Which views of a scene are given and which are to be rendered: as struct view_choice. */
+struct config_views {
+    enum view_order order;
+    char *inputs, *targets; /* rules, as view_rule_parse reads them */
+    char *index;            /* file, or empty */
 };
 
 struct config_data {
-    char *root;           /* may be empty: not given */
-    char *train, *val;    /* folders under root */
-    int threads;          /* of the loader; 0: none, loader_next decodes */
-    int prefetch;         /* batches */
-    double crop_area[2];  /* share of the picture's area, low and high */
-    double crop_ratio[2]; /* width over height, low and high */
-    double flip;          /* probability */
+    char *root;                /* may be empty: not given */
+    char *train, *val;         /* folders under root */
+    struct config_views views; /* of training */
+    int threads;               /* of the loader; 0: none, loader_next decodes */
+    int prefetch;              /* batches */
+    double crop_area[2];       /* share of the picture's area, low and high */
+    double crop_ratio[2];      /* width over height, low and high */
+    double flip;               /* probability */
     enum resample_filter interpolation;
     double mean[3], std[3]; /* RGB, of pixels in [0, 1] */
     enum eval_crop eval_crop;
     enum loader_bad_file on_bad;
     int64_t max_pixels; /* of an encoded picture */
     bool drop_last;     /* leave out an epoch's incomplete last batch */
+
+    enum pose_normalisation poses;
+    double pose_scale;
+    enum pose_scope pose_scope;
+    int64_t cache; /* bytes of decoded views; 0: none are kept */
 };
 
 struct config_train {
@@ -73,7 +89,8 @@ struct config_train {
     double warmup_fraction; /* of all steps */
     double warmup_lr, min_lr;
     double betas[2], eps, weight_decay;
-    double clip; /* largest gradient norm; 0: none */
+    double clip;      /* largest gradient norm; 0: none */
+    double skip_over; /* steps with a norm over skip_over * clip are skipped; 0: none */
     double label_smoothing;
     double ema; /* decay of the averaged weights; 0: none */
     int max_bad_steps;
@@ -86,6 +103,11 @@ struct config_eval {
     int every; /* epochs; 0: only at the end */
     int batch_size;
     enum config_weights weights;
+
+    int num_input_views;     /* 0: the model's */
+    int num_target_views;    /* 0: all that the rule leaves */
+    int64_t tokens_per_pass; /* of a reconstruction; 0: all */
+    struct config_views views;
 };
 
 struct run_config {
@@ -101,7 +123,7 @@ struct run_config {
 /* Reads the YAML file at `path` with all that it inherits through `base:`, applies the overrides
  * ("train.lr=0.001"; of two for the same key the later one holds), resolves the model's and the variant's
  * names, and checks everything.  A key given explicitly wins over what a name stands for, wherever it is.
- * The views task's model names and sizes are left to that task.
+ * Some defaults are another one for task: views, and some keys belong to one task alone.
  *
  * Fails with TTT_ARGUMENT and "FILE:LINE: KEY: ..." (or "command line: KEY: ...") for a mistake in a value or
  * key, TTT_ARGUMENT for a missing file, TTT_FORMAT for a file that is not YAML, TTT_SHAPE for sizes that do
@@ -112,14 +134,16 @@ ttt_status run_config_load(const char *path, int n_overrides, char *const *overr
 /* Frees what run_config_load gave; a zeroed config is allowed. */
 void run_config_free(struct run_config *config);
 
-/* Writes every key and its value as YAML, with its meaning above it when `with_help`.  Loading what was
- * written gives the same config to the last bit.  Fails with TTT_IO. */
+/* Writes every key that the task has and its value as YAML, with its meaning above it when `with_help`.
+ * Loading what was written gives the same config to the last bit.  Fails with TTT_IO. */
 ttt_status run_config_write(const struct run_config *config, FILE *file, bool with_help);
 
 /* One key, for help texts.  All strings are static except `allowed`. */
 struct run_config_key {
     const char *path;     /* "train.lr" */
     const char *fallback; /* the default as it would stand in a file, or what decides it */
+    const char *views;    /* the default of task: views where it is another one; else NULL */
+    const char *task;     /* "classify" or "views" when only that task has the key; else NULL */
     const char *help;     /* one line with the unit */
     char allowed[128];    /* "a number above 0", "one of all, last" */
 };

@@ -5,7 +5,18 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/config/config.h"
 #include "train/config/text.h"
+
+bool config_key_applies(const struct config_key *key, int task)
+{
+    return key->task == KEY_OF_ALL || key->task == (task == TASK_VIEWS ? KEY_OF_VIEWS : KEY_OF_CLASSIFY);
+}
+
+const char *config_key_fallback(const struct config_key *key, int task)
+{
+    return task == TASK_VIEWS && key->views ? key->views : key->fallback;
+}
 
 int config_key_find(const char *path)
 {

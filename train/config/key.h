@@ -18,6 +18,9 @@ enum config_type {
     KEY_SIZE,    /* int[2]: height and width, or one number for both */
 };
 
+/* Which tasks a key means something to. */
+enum config_key_task { KEY_OF_ALL, KEY_OF_CLASSIFY, KEY_OF_VIEWS };
+
 struct config_choice {
     const char *name; /* NULL ends the list */
     int value;
@@ -28,22 +31,28 @@ struct config_key {
     enum config_type type;
     size_t offset;             /* in struct run_config */
     const char *fallback;      /* the default, as it would stand in a file */
+    const char *views;         /* the default of task: views where it is another one; else NULL */
     const char *preset;        /* what the default is when another key decides it; NULL: fallback */
     double min, max;           /* of a number or each of a list's; min of a string: its least length */
     bool above_min, below_max; /* the bound itself is not allowed */
     int count;                 /* of KEY_DOUBLES, at most CONFIG_LIST_MAX */
     const struct config_choice *choices;
+    enum config_key_task task;
     const char *help;
 };
 
 enum {
-    CONFIG_KEYS_MAX = 80,
+    CONFIG_KEYS_MAX = 128,
     CONFIG_LIST_MAX = 3,
     CONFIG_STRING_MAX = 4096, /* bytes, that of a path */
 };
 
 extern const struct config_key config_keys[];
 extern const int config_key_count;
+
+/* Whether a config of `task` (enum config_task) has the key, and the key's default there. */
+bool config_key_applies(const struct config_key *key, int task);
+const char *config_key_fallback(const struct config_key *key, int task);
 
 /* The index of the key with this path, or -1. */
 int config_key_find(const char *path);

@@ -39,11 +39,11 @@ static const char *open_groups(const char *before, const char *path, FILE *file)
 }
 
 /* Writes a comment of at most about 100 columns a line. */
-static void write_comment(int depth, const struct run_config_key *key, FILE *file)
+static void write_comment(int depth, const struct run_config_key *key, const char *fallback, FILE *file)
 {
     char text[512] = "";
     config_append(text, sizeof text, "%s (%s; default: %s)", key->help, key->allowed,
-                  *key->fallback ? key->fallback : "none");
+                  *fallback ? fallback : "none");
     const int width = 100 - 2 * depth;
     for (const char *line = text; *line;) {
         int length = (int)strlen(line);
@@ -62,11 +62,14 @@ ttt_status run_config_write(const struct run_config *config, FILE *file, bool wi
     const char *before = "";
     for (int i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
+        if (!config_key_applies(key, (int)config->task))
+            continue;
         int depth = depth_of(key->path);
         const char *name = open_groups(before, key->path, file);
         struct run_config_key described;
         if (with_help && run_config_key(i, &described))
-            write_comment(depth, &described, file);
+            write_comment(depth, &described,
+                          key->preset ? key->preset : config_key_fallback(key, (int)config->task), file);
         indent(depth, file);
         fprintf(file, "%s: ", name);
         config_value_print(key, config, file);
@@ -85,6 +88,9 @@ bool run_config_key(int i, struct run_config_key *described)
     const struct config_key *key = &config_keys[i];
     *described = (struct run_config_key){
         .path = key->path, .fallback = key->preset ? key->preset : key->fallback, .help = key->help};
+    described->views = key->preset ? NULL : key->views;
+    if (key->task)
+        described->task = key->task == KEY_OF_VIEWS ? "views" : "classify";
     config_key_allowed(key, described->allowed, sizeof described->allowed);
     return true;
 }
