@@ -188,6 +188,20 @@ static ttt_status evaluate(struct run *run)
     return TTT_OK;
 }
 
+/* A step skipped for its large gradient is counted too, but does no harm and ends no run: the weights are
+ * sound, and the next batch may be an easier one. */
+static ttt_status count_large_step(struct run *run, const struct step_result *result)
+{
+    const struct config_train *train = &run->config->train;
+    char why[96];
+    snprintf(why, sizeof why, "norm over %g x clip %g", train->skip_over, train->clip);
+    run->bad_steps++;
+    run->bad_in_a_row = 0;
+    say(run, "warning: step %lld skipped: loss %g, gradient %s: %g", (long long)run->done, result->loss, why,
+        result->norm);
+    return journal_bad_step(&run->journal, run->done, result->loss, result->norm, why);
+}
+
 /* A step that was skipped: counted, the culprit named once per row of them, and too many end the run. */
 static ttt_status count_bad_step(struct run *run, const struct step_result *result)
 {
@@ -259,7 +273,9 @@ static ttt_status take_step(struct run *run)
     }
     TRY(journal_step(&run->journal, run->done, result.loss, result.norm, rate, seconds, result.waited));
     report_progress(run, &result, rate);
-    return result.taken ? TTT_OK : count_bad_step(run, &result);
+    if (result.taken)
+        return TTT_OK;
+    return result.too_large ? count_large_step(run, &result) : count_bad_step(run, &result);
 }
 
 /* Whether the step just taken ended an epoch that is a multiple of `every`. */

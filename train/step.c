@@ -74,7 +74,8 @@ static void build_update(ttt_graph *g, struct building *b, ttt_tensor loss)
     ttt_adamw_options options = {.beta1 = train->betas[0],
                                  .beta2 = train->betas[1],
                                  .eps = (float)train->eps,
-                                 .clip = (float)train->clip};
+                                 .clip = (float)train->clip,
+                                 .skip_over = (float)train->skip_over};
     ttt_tensor taken = ttt_adamw(g, b->adamw, used, norm, loss, rate, steps, options);
     if (train->ema > 0) {
         for (int i = 0; i < b->count; i++)
@@ -286,6 +287,7 @@ ttt_status train_step_run(struct train_step *step, const struct train_task *task
     result->loss = loss;
     result->norm = norm;
     result->taken = taken != 0;
+    result->too_large = !result->taken && isfinite(loss) && isfinite(norm);
     return TTT_OK;
 }
 

@@ -31,7 +31,9 @@ ttt_plan_memory train_step_memory(const struct train_step *step);
 
 struct step_result {
     double loss, norm; /* norm: of the gradient before clipping */
-    bool taken;        /* false: skipped, because loss or norm is not finite */
+    bool taken;        /* false: skipped */
+    bool too_large;    /* skipped because the norm is over train.skip_over * train.clip; else a loss or norm
+                        * that is not finite is why */
     int samples;
     double waited; /* seconds for data */
 };

@@ -12,6 +12,7 @@
 #include "train/class_names.h"
 #include "train/run_folder.h"
 #include "train/snapshot.h"
+#include "vision/lact_nvs.h"
 
 static ttt_status load_config(const struct trained_request *request, struct trained *trained)
 {
@@ -117,11 +118,13 @@ static ttt_status find_weights(const struct trained_request *request, struct tra
     return TTT_OK;
 }
 
-/* A model without a number of classes has that of the weights' head. */
+/* A classifier without a number of classes has that of the weights' head. */
 static ttt_status count_classes(const safetensors_file *file, struct trained *trained)
 {
     const safetensors_tensor *head;
     struct vittt_config *model = &trained->config.model.vittt;
+    if (trained->config.task != TASK_CLASSIFY)
+        return TTT_OK;
     if (!model->classes) {
         TRY(safetensors_require(file, trained->averaged ? "ema.head.weight" : "head.weight", &head));
         if (head->rank != 2 || head->shape[0] < 1 || head->shape[0] > 1000000)
@@ -157,12 +160,18 @@ static ttt_status read_averages(const safetensors_file *file, const struct snaps
     return TTT_OK;
 }
 
+static ttt_status list_parameters(const struct run_config *config, struct parameter **parameters, int *count)
+{
+    return config->task == TASK_VIEWS ? lact_nvs_parameters(&config->model.lact, parameters, count)
+                                      : vittt_parameters(&config->model.vittt, parameters, count);
+}
+
 static ttt_status read_weights(const safetensors_file *file, struct trained *trained)
 {
     struct parameter *parameters;
     struct snapshot snapshot = {0};
     int count;
-    TRY(vittt_parameters(&trained->config.model.vittt, &parameters, &count));
+    TRY(list_parameters(&trained->config, &parameters, &count));
     ttt_status status;
     TRY_TO(add_parameters(parameters, count, trained->store), cleanup);
     TRY_TO(snapshot_create(trained->store, parameters, count, &snapshot), cleanup);
@@ -197,7 +206,7 @@ cleanup:
 /* What the run, or the one that a config stands for, remembers of its classes. */
 static ttt_status load_classes(struct trained *trained)
 {
-    if (!trained->run)
+    if (!trained->run || trained->config.task != TASK_CLASSIFY)
         return TTT_OK;
     TRY(class_names_read(trained->run, &trained->classes));
     int classes = trained->config.model.vittt.classes;
@@ -210,9 +219,6 @@ static ttt_status load_classes(struct trained *trained)
 static ttt_status open_parts(const struct trained_request *request, struct trained *trained)
 {
     TRY(load_config(request, trained));
-    if (trained->config.task != TASK_CLASSIFY)
-        return ttt_fail(TTT_UNSUPPORTED, "%s: task: views cannot be run by this version; task: classify can",
-                        request->path);
     if (trained->config.device.dtype != TTT_F32)
         return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
     TRY(find_weights(request, trained));
