@@ -16,6 +16,7 @@ struct command {
 extern const struct command command_train;
 extern const struct command command_eval;
 extern const struct command command_predict;
+extern const struct command command_render;
 extern const struct command command_bench;
 extern const struct command command_verify;
 extern const struct command command_data;

@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
     &command_train,
     &command_eval,
     &command_predict,
+    &command_render,
     &command_bench,
     &command_verify,
     &command_data,
