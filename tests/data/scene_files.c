@@ -67,7 +67,7 @@ void scene_write_ring(const char *folder, int count, int width, int height)
     FILE *stream = open_memstream(&text, &size);
     assert_non_null(stream);
     for (int i = 0; i < count; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "%02d.png", i);
         scene_picture(folder, name, width, height, i);
         struct pose pose = scene_ring_pose(i, count), w2c = pose_inverse(&pose);

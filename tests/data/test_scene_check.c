@@ -114,7 +114,7 @@ static void blank_pictures(void **state)
     for (uint32_t i = 0; i < 8; i++) {
         /* A picture too small for a single patch with texture. */
         scene.views[i].width = scene.views[i].height = 6;
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "%02u.png", i);
         scene_picture(*state, name, 6, 6, 0);
     }

@@ -148,7 +148,7 @@ static void count_lines(void *context, const char *line)
 static void break_pictures(const char *root, char scene)
 {
     for (int i = 0; i < VIEWS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "%c/%02d.png", scene, i);
         temporary_file(root, name, "broken", 6);
     }
