@@ -194,11 +194,19 @@ static ttt_status prepare(struct prediction *p)
                                    : ttt_fail(TTT_MEMORY, "no memory for %d pictures", options.batch);
 }
 
+static ttt_status check_task(const struct prediction *p, const char *path)
+{
+    if (p->trained.config.task == TASK_CLASSIFY)
+        return TTT_OK;
+    return ttt_fail(TTT_ARGUMENT, "%s: a model of task: views, which 'ttt render' runs", path);
+}
+
 static ttt_status predict(const struct trained_request *request, struct prediction *p)
 {
     ttt_status status;
     TRY(trained_open(request, &p->trained));
     p->results = json_array();
+    TRY_TO(check_task(p, request->path), cleanup);
     TRY_TO(prepare(p), cleanup);
     TRY_TO(run_pictures(p), cleanup);
     if (p->json)

@@ -12,6 +12,7 @@
 #include "tools/output.h"
 #include "train/classify.h"
 #include "train/loop.h"
+#include "train/views.h"
 
 static const char help[] = "usage: ttt train CONFIG [key=value ...] [--json]\n"
                            "\n"
@@ -31,7 +32,8 @@ static const char help[] = "usage: ttt train CONFIG [key=value ...] [--json]\n"
                            "examples:\n"
                            "  ttt train configs/imagenette.yaml data.root=path/to/imagenette\n"
                            "  ttt train configs/vittt_tiny.yaml data.root=path/to/imagenet run.name=tiny "
-                           "model.ttt.variant=variant1\n";
+                           "model.ttt.variant=variant1\n"
+                           "  ttt train configs/lact_nvs_nano.yaml data.root=path/to/scenes\n";
 
 /* Set by a signal, read by the loop after every step. */
 static volatile sig_atomic_t stop_requested;
@@ -53,7 +55,8 @@ static void listen_for_signals(void)
 /* Progress: a bar on a terminal, a line every so often elsewhere; nothing with --json. */
 struct display {
     bool terminal, quiet, bar_shown;
-    double shown; /* when, in seconds */
+    const char *samples; /* what is counted: "pictures" */
+    double shown;        /* when, in seconds */
 };
 
 static double now(void)
@@ -97,10 +100,10 @@ static void show_progress(void *context, const struct train_progress *p)
     memset(bar, '#', (size_t)full);
     bar[BAR] = 0;
     fprintf(stderr,
-            "%sstep %lld/%lld %s epoch %.2f  loss %.4f  lr %.2e  %.1f pictures/s  waiting %.0f%%  left %s%s",
+            "%sstep %lld/%lld %s epoch %.2f  loss %.4f  lr %.2e  %.1f %s/s  waiting %.0f%%  left %s%s",
             display->terminal ? "\r\033[K" : "", (long long)p->step, (long long)p->steps,
-            display->terminal ? bar : "", p->epoch, p->loss, p->rate, p->samples_per_second, 100 * p->waiting,
-            duration(p->seconds_left, left), display->terminal ? "" : "\n");
+            display->terminal ? bar : "", p->epoch, p->loss, p->rate, p->samples_per_second, display->samples,
+            100 * p->waiting, duration(p->seconds_left, left), display->terminal ? "" : "\n");
     fflush(stderr);
     display->bar_shown = display->terminal;
 }
@@ -124,13 +127,15 @@ static void show_line(void *context, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-static void print_outcome(const struct train_outcome *outcome)
+static void print_outcome(const struct train_outcome *outcome, enum config_task task)
 {
-    printf("%s after step %lld; %lld skipped; %.1f pictures/s while training\n",
+    const bool views = task == TASK_VIEWS;
+    printf("%s after step %lld; %lld skipped; %.1f %s/s while training\n",
            outcome->interrupted ? "stopped" : "finished", (long long)outcome->step,
-           (long long)outcome->bad_steps, outcome->samples_per_second);
+           (long long)outcome->bad_steps, outcome->samples_per_second, views ? "scenes" : "pictures");
     if (outcome->best_step >= 0)
-        printf("best validation top-1 %.2f%% at step %lld\n", outcome->best, (long long)outcome->best_step);
+        printf("best validation %s %.2f%s at step %lld\n", views ? "PSNR" : "top-1", outcome->best,
+               views ? " dB" : "%", (long long)outcome->best_step);
     printf("run: %s\n", outcome->folder);
 }
 
@@ -150,36 +155,67 @@ static ttt_status print_outcome_json(const struct train_outcome *outcome)
     return output_json(object);
 }
 
+/* The task of a config; one of the two is not NULL. */
+struct task {
+    struct classify *classify;
+    struct views *views;
+    struct classify_observer classify_lines;
+    struct views_observer views_lines;
+};
+
+static ttt_status open_task(struct run_config *config, struct display *display, struct task *task)
+{
+    *task = (struct task){.classify_lines = {.say = show_line, .context = display},
+                          .views_lines = {.say = show_line, .context = display}};
+    return config->task == TASK_VIEWS ? views_create(config, &task->views_lines, &task->views)
+                                      : classify_create(config, &task->classify_lines, &task->classify);
+}
+
+static const struct train_task *task_of(const struct task *task)
+{
+    return task->views ? views_task(task->views) : classify_task(task->classify);
+}
+
+static void describe_task(const struct task *task, const struct run_config *config, const ttt_device *device)
+{
+    if (task->views)
+        fprintf(stderr, "%s: %u scenes to train on, %u to validate; %s\n", config->run.name,
+                views_train_set(task->views)->count, views_val_set(task->views)->count,
+                ttt_device_description(device));
+    else
+        fprintf(stderr, "%s: %u pictures to train on, %u to validate, %u classes; %s\n", config->run.name,
+                classify_train_set(task->classify)->count, classify_val_set(task->classify)->count,
+                classify_train_set(task->classify)->class_count, ttt_device_description(device));
+}
+
 static ttt_status train_config(struct run_config *config, bool json)
 {
-    struct display display = {.terminal = isatty(STDERR_FILENO), .quiet = json};
-    struct classify_observer lines = {.say = show_line, .context = &display};
+    struct display display = {.terminal = isatty(STDERR_FILENO),
+                              .quiet = json,
+                              .samples = config->task == TASK_VIEWS ? "scenes" : "pictures"};
     struct train_observer observer = {show_progress, show_evaluation, show_line, &display};
     struct train_outcome outcome = {0};
-    struct classify *classify = NULL;
+    struct task task = {0};
     ttt_device *device = NULL;
     ttt_status status;
 
-    if (config->task != TASK_CLASSIFY)
-        return ttt_fail(TTT_UNSUPPORTED, "task: views cannot be trained by this version; task: classify can");
     if (config->device.dtype != TTT_F32)
         return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
-    TRY_TO(classify_create(config, &lines, &classify), cleanup);
+    TRY_TO(open_task(config, &display, &task), cleanup);
     TRY_TO(ttt_device_open(config->device.name, config->device.threads, &device), cleanup);
     if (!json)
-        fprintf(stderr, "%s: %u pictures to train on, %u to validate, %u classes; %s\n", config->run.name,
-                classify_train_set(classify)->count, classify_val_set(classify)->count,
-                classify_train_set(classify)->class_count, ttt_device_description(device));
-    TRY_TO(train_run(classify_task(classify), config, device, &stop_requested, &observer, &outcome), cleanup);
+        describe_task(&task, config, device);
+    TRY_TO(train_run(task_of(&task), config, device, &stop_requested, &observer, &outcome), cleanup);
     clear_bar(&display);
     if (json)
         status = print_outcome_json(&outcome);
     else
-        print_outcome(&outcome);
+        print_outcome(&outcome, config->task);
 cleanup:
     clear_bar(&display);
     free(outcome.folder);
-    classify_destroy(classify);
+    classify_destroy(task.classify);
+    views_destroy(task.views);
     ttt_device_close(device);
     return status;
 }
