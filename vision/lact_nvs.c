@@ -19,7 +19,7 @@
 
 static const float norm_eps = 1e-5f;
 
-enum { FAST_WEIGHTS = 3, MOST_PASSES = 64 };
+enum { FAST_WEIGHTS = 3 };
 
 /* What every part of the model needs to know while it is built. */
 struct builder {
@@ -253,26 +253,41 @@ static const char *why_not_addable(const struct lact_nvs_config *config)
 
 /* The tokens of a reconstruction, cut by views into passes. */
 struct passes {
-    ttt_tensor x[MOST_PASSES]; /* (B, views of the pass, patches, D) */
+    ttt_tensor *x; /* (count) each (B, views of the pass, patches, D) */
     int count;
 };
 
-static bool cut_into_passes(const struct builder *b, ttt_tensor tokens, int64_t tokens_per_pass,
-                            struct passes *passes)
+static struct lact_nvs_views some_views(ttt_graph *g, const struct lact_nvs_views *views, int64_t start,
+                                        int64_t count)
 {
-    const int64_t views = ttt_size(b->g, tokens, 1), per_view = b->rows * b->columns;
+    return (struct lact_nvs_views){.fxfycxcy = ttt_slice(g, views->fxfycxcy, 1, start, count),
+                                   .c2w = ttt_slice(g, views->c2w, 1, start, count),
+                                   .images = ttt_slice(g, views->images, 1, start, count)};
+}
+
+/* Pixels become tokens pass by pass too: with their rays they take more memory than the tokens. */
+static bool cut_into_passes(const struct builder *b, const struct lact_nvs_views *inputs,
+                            int64_t tokens_per_pass, struct passes *passes)
+{
+    const int64_t views = ttt_size(b->g, inputs->images, 1), per_view = b->rows * b->columns;
     int64_t at_once = tokens_per_pass > 0 ? tokens_per_pass / per_view : views;
     at_once = at_once < 1 ? 1 : at_once > views ? views : at_once;
-    int64_t count = (views + at_once - 1) / at_once, sizes[MOST_PASSES];
-    if (!ttt_exists(tokens) || count > MOST_PASSES) {
-        ttt_graph_fail(b->g, TTT_ARGUMENT, "%lld views in passes of %lld tokens are more than %d passes",
-                       (long long)views, (long long)tokens_per_pass, MOST_PASSES);
+    *passes = (struct passes){0};
+    if (!ttt_exists(inputs->images) || views < 1) {
+        ttt_graph_fail(b->g, TTT_ARGUMENT, "a reconstruction needs pictures of at least one view");
         return false;
     }
-    for (int64_t i = 0; i < count; i++)
-        sizes[i] = i + 1 < count ? at_once : views - i * at_once;
-    ttt_split(b->g, tokens, 1, (int)count, sizes, passes->x);
-    passes->count = (int)count;
+    passes->x = calloc((size_t)((views + at_once - 1) / at_once), sizeof *passes->x);
+    if (!passes->x) {
+        ttt_graph_fail(b->g, TTT_MEMORY, "out of memory for a reconstruction from %lld views",
+                       (long long)views);
+        return false;
+    }
+    for (int64_t first = 0; first < views; first += at_once) {
+        const struct lact_nvs_views part =
+            some_views(b->g, inputs, first, views - first < at_once ? views - first : at_once);
+        passes->x[passes->count++] = tokens_of(b, &part);
+    }
     return true;
 }
 
@@ -351,9 +366,10 @@ void lact_nvs_reconstruct(ttt_graph *g, const struct lact_nvs_config *config, co
     }
     if (!builder_open(&b, g, config, prefix))
         return;
-    if (cut_into_passes(&b, tokens_of(&b, inputs), tokens_per_pass, &passes))
+    if (cut_into_passes(&b, inputs, tokens_per_pass, &passes))
         for (int i = 0; i < config->depth; i++)
             reconstruct_block(&b, i, &passes, add);
+    free(passes.x);
     builder_close(&b);
 }
 

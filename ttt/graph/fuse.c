@@ -10,7 +10,7 @@
 
 #include "ttt/graph/plan_internal.h"
 
-enum { MOST_INPUTS = 24, CHEAP = 2 };
+enum { MOST_INPUTS = 24, CHEAP = 2, FEW_INPUTS = 3 };
 
 struct fusion {
     ttt_plan *plan;
@@ -82,10 +82,22 @@ static bool all_readers_absorb(const struct fusion *f, int producer)
     return readers == 0;
 }
 
+/* Whether absorbing would keep many operands, rather than their one result, for as long as the work between
+ * the two nodes takes: a long sum over parts that are made one after another. */
+static bool would_hoard(const struct fusion *f, int producer, int consumer)
+{
+    if (full_size_inputs(f, &f->plan->nodes[producer]) <= FEW_INPUTS)
+        return false;
+    for (int n = producer + 1; n < consumer; n++)
+        if (f->plan->nodes[n].op && !f->plan->nodes[n].op->compose)
+            return true;
+    return false;
+}
+
 static bool worth_absorbing(const struct fusion *f, int producer, int consumer)
 {
     const struct plan_node *p = &f->plan->nodes[producer], *c = &f->plan->nodes[consumer];
-    if (!could_absorb(f, producer, consumer))
+    if (!could_absorb(f, producer, consumer) || would_hoard(f, producer, consumer))
         return false;
     int direct = reads_directly(p, c);
     if (direct == f->readers[storage_index(f, p->out[0])])
