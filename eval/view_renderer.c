@@ -142,6 +142,14 @@ void view_renderer_destroy(struct view_renderer *renderer)
     *renderer = (struct view_renderer){0};
 }
 
+int view_renderer_views_at_once(const struct lact_nvs_config *config, int most)
+{
+    const int64_t enough = 1024, patch = config->patch;
+    const int64_t tokens = config->image_height / patch * (config->image_width / patch);
+    const int64_t views = tokens < enough ? enough / tokens : 1;
+    return (int)(views < most ? views : most);
+}
+
 static ttt_status prepare_reconstruct(struct view_renderer *r)
 {
     if (!r->reconstruct)

@@ -48,6 +48,10 @@ ttt_status view_renderer_create(const struct lact_nvs_config *config, ttt_store 
     __attribute__((warn_unused_result));
 void view_renderer_destroy(struct view_renderer *renderer);
 
+/* How many views are worth rendering in one pass, of `most` in all: enough tokens to keep every core busy,
+ * few enough to stay small. */
+int view_renderer_views_at_once(const struct lact_nvs_config *config, int most);
+
 /* Takes the memory, which the first scene would do otherwise: for those who take times. */
 ttt_status view_renderer_prepare(struct view_renderer *renderer) __attribute__((warn_unused_result));
 

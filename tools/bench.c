@@ -14,8 +14,12 @@ static const char help[] =
     "       ttt bench ops --list\n"
     "\n"
     "train   whole training steps (forward, backward, clip, AdamW) of the config's model and batch size, on\n"
-    "        noise in place of pictures; where train.accumulate is more than 1, time is that of one pass\n"
-    "infer   forward passes at eval.batch_size\n"
+    "        noise in place of data; where train.accumulate is more than 1, time is that of one pass\n"
+    "infer   forward passes at eval.batch_size; for task: views reconstruction from the config's number of "
+    "input\n"
+    "        views and from 2, 4 and 8 times as many, eval.tokens_per_pass at a time (0: those of half of "
+    "the\n"
+    "        first number), with what each added view takes; and rendering, a few views at a time\n"
     "loader  reading, decoding and transforming the pictures of data.root: the training transform, decoding\n"
     "        the crop alone or everything, and that of evaluation; on 1 thread and on data.threads\n"
     "ops     every implementation of every operator at the shapes of vittt_tiny with 16 pictures (those "
@@ -39,6 +43,7 @@ static const char help[] =
     "examples:\n"
     "  ttt bench train configs/vittt_tiny.yaml train.batch_size=16 train.accumulate=1 device.threads=2\n"
     "  ttt bench infer configs/vittt_tiny.yaml eval.batch_size=16 --profile\n"
+    "  ttt bench infer configs/lact_nvs_l12.yaml --json\n"
     "  ttt bench loader configs/vittt_tiny.yaml data.root=path/to/imagenet data.threads=4\n"
     "  ttt bench ops --only matmul,linear\n";
 
@@ -87,12 +92,9 @@ static ttt_status run_ops(const struct arguments *a, int rest, char **argv)
 static ttt_status settle(struct run_config *config)
 {
     const int imagenet = 1000;
-    if (config->task != TASK_CLASSIFY)
-        return ttt_fail(TTT_UNSUPPORTED,
-                        "task: views cannot be measured by this version; task: classify can");
     if (config->device.dtype != TTT_F32)
         return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
-    if (!config->model.vittt.classes)
+    if (config->task == TASK_CLASSIFY && !config->model.vittt.classes)
         config->model.vittt.classes = imagenet;
     return TTT_OK;
 }
@@ -116,8 +118,13 @@ static ttt_status run_config_kind(const struct kind *kind, const struct argument
         return ttt_fail(TTT_ARGUMENT, "which config? 'ttt bench %s CONFIG [key=value ...]'", kind->name);
     TRY(run_config_load(argv[1], rest - 2, argv + 2, &config));
     ttt_status status = settle(&config);
+    if (!status && config.task == TASK_VIEWS && kind->run == bench_loader)
+        status =
+            ttt_fail(TTT_UNSUPPORTED, "bench loader measures task: classify; for task: views 'ttt train' "
+                                      "says what share of the time it waits for data");
     if (!status)
-        status = kind->run(&config, &a->bench);
+        status = config.task == TASK_VIEWS && kind->run == bench_infer ? bench_views(&config, &a->bench)
+                                                                       : kind->run(&config, &a->bench);
     run_config_free(&config);
     return status;
 }

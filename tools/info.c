@@ -7,6 +7,7 @@
 
 #include "tools/command.h"
 #include "tools/info_model.h"
+#include "tools/info_views.h"
 #include "tools/options.h"
 #include "tools/output.h"
 
@@ -15,7 +16,8 @@ static const char help[] =
     "Prints what this program was built with and the device there is. With a config also its model: layers,\n"
     "output shapes, parameters, floating-point operations of a forward pass over one picture, and the "
     "memory\n"
-    "that training and inference will take at the config's batch sizes. Nothing is allocated or read but "
+    "that training and inference (task: views: reconstruction and rendering) will take at the config's "
+    "batch sizes. Nothing is allocated or read but "
     "the\n"
     "list of the data's classes.\n\n"
     "  --json  as one object\n\n"
@@ -98,9 +100,8 @@ static ttt_status show_build(bool json)
 static ttt_status show_model(struct run_config *config, ttt_device *device, bool json)
 {
     struct info_model model;
-    if (config->task != TASK_CLASSIFY)
-        return ttt_fail(TTT_UNSUPPORTED, "task views has no model in this build");
-    TRY(info_model_create(config, device, &model));
+    TRY(config->task == TASK_VIEWS ? info_views_create(config, device, &model)
+                                   : info_model_create(config, device, &model));
     ttt_status status = TTT_OK;
     if (json) {
         status = print_json(device, config, &model);

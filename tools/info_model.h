@@ -28,9 +28,10 @@ struct info_model {
     struct info_group *groups;
     int count;
     int64_t parameters;
-    double flops;           /* forward, one picture */
+    double flops;           /* forward, one picture; of a scene with its inputs and targets */
     char classes_note[256]; /* where the number of classes comes from; "" when the config says it */
     struct info_use training, inference;
+    struct info_use reconstruct, render; /* task: views, in place of inference; batch: views */
 };
 
 /* Plans the model of a config.  Sets config->model.vittt.classes where it is 0: as many as the data have, or

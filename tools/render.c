@@ -70,15 +70,6 @@ static ttt_status open_scene(struct render_job *job)
     return scene_open(request->scene, &(struct scene_options){0}, &job->scene);
 }
 
-/* Views that are rendered in one pass: enough tokens to keep every core busy, few enough to stay small. */
-static int views_at_once(const struct render_job *job)
-{
-    const int64_t enough = 1024, patch = job->trained->config.model.lact.patch;
-    const int64_t tokens = job->height / patch * (job->width / patch);
-    const int64_t views = tokens < enough ? enough / tokens : 1;
-    return (int)(views < job->frame_count ? views : job->frame_count);
-}
-
 static ttt_status make_renderer(struct render_job *job)
 {
     const struct run_config *config = &job->trained->config;
@@ -86,7 +77,7 @@ static ttt_status make_renderer(struct render_job *job)
     const struct view_renderer_options options = {
         .prefix = "",
         .inputs = job->input_count,
-        .at_once = views_at_once(job),
+        .at_once = view_renderer_views_at_once(&config->model.lact, job->frame_count),
         .tokens_per_pass =
             job->request->tokens_per_pass < 0 ? config->eval.tokens_per_pass : job->request->tokens_per_pass,
         .once = true,

@@ -12,10 +12,13 @@ struct bench_options {
     bool profile, json;
 };
 
-/* Each prints its measurements to stdout.  The config is of the task classify and f32, and says how many
- * classes there are. */
+/* Each prints its measurements to stdout.  The config is f32 and, for the task classify, says how many
+ * classes there are; the loader is that of classify. */
 ttt_status bench_train(const struct run_config *config, const struct bench_options *options);
 ttt_status bench_infer(const struct run_config *config, const struct bench_options *options);
+/* As bench_infer for the task views: reconstruction from the config's number of views and from more, and
+ * rendering. */
+ttt_status bench_views(const struct run_config *config, const struct bench_options *options);
 ttt_status bench_loader(const struct run_config *config, const struct bench_options *options);
 
 /* only: names of operators with commas between, or NULL for all.  TTT_ARGUMENT for a name that is none. */

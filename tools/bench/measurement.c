@@ -45,9 +45,10 @@ ttt_status bench_measurement_json(const struct bench_measurement *m, const struc
 void bench_measurement_print(const struct bench_measurement *m, const struct bench_machine *machine)
 {
     const double seconds = m->times.median, rate = m->flops / seconds;
-    printf("  time      %.4g s for %lld pictures (median of %d, fastest %.4g s)\n", seconds,
-           (long long)m->batch, m->times.runs, m->times.fastest);
-    printf("  speed     %.1f pictures/s\n", (double)m->batch / seconds);
+    const char *items = m->items ? m->items : "pictures";
+    printf("  time      %.4g s for %lld %s (median of %d, fastest %.4g s)\n", seconds, (long long)m->batch,
+           items, m->times.runs, m->times.fastest);
+    printf("  speed     %.1f %s/s\n", (double)m->batch / seconds, items);
     printf("  work      %s, %s: %.1f%% of the SGEMM rate\n", output_si(m->flops, "FLOP").text,
            output_si(rate, "FLOP/s").text, 100 * rate / bench_machine_rates(machine).matmul_flops);
 }

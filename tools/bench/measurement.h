@@ -10,6 +10,7 @@
 
 struct bench_measurement {
     const char *name;
+    const char *items;                        /* "views"; NULL: pictures */
     int64_t batch;                            /* items that `times` are for */
     struct bench_times times;                 /* of one batch */
     double flops;                             /* of one batch; 0: not counted */

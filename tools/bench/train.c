@@ -1,13 +1,12 @@
-/* ttt bench train: whole training steps of a config, on noise in place of pictures. */
+/* ttt bench train: whole training steps of a config, on noise in place of data. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tools/bench/kinds.h"
 #include "tools/bench/measurement.h"
 #include "tools/bench/memory.h"
-#include "tools/bench/pictures.h"
+#include "tools/bench/noise.h"
 #include "tools/bench/profile.h"
-#include "train/classify.h"
 #include "train/step.h"
 
 /* Small, so that targets without sense cannot make the weights diverge, however often they are taken. */
@@ -17,10 +16,9 @@ struct bench {
     const struct run_config *config;
     const struct bench_options *options;
     struct bench_machine machine;
-    struct train_task task;
+    struct bench_noise noise;
     ttt_store *store;
     struct train_step step;
-    float *images, *targets;  /* of one forward pass */
     int64_t steps;            /* taken so far */
     struct bench_times times; /* of a step */
     struct bench_peak before;
@@ -28,31 +26,11 @@ struct bench {
     struct bench_profile profile;
 };
 
-static ttt_status parameters(void *context, struct parameter **list, int *count)
-{
-    const struct bench *b = context;
-    return vittt_parameters(&b->config->model.vittt, list, count);
-}
-
-static ttt_tensor loss(void *context, ttt_graph *g, ttt_tensor step, int batch)
-{
-    const struct bench *b = context;
-    return classify_loss(g, b->config, step, batch);
-}
-
-static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
-{
-    const struct bench *b = context;
-    *fed = (struct fed){.samples = b->config->train.batch_size};
-    TRY(ttt_plan_write(plan, "images", b->images));
-    return ttt_plan_write(plan, "target", b->targets);
-}
-
 static ttt_status take_step(void *context)
 {
     struct bench *b = context;
     struct step_result result;
-    TRY(train_step_run(&b->step, &b->task, b->steps++, rate, &result));
+    TRY(train_step_run(&b->step, &b->noise.task, b->steps++, rate, &result));
     return result.taken ? TTT_OK
                         : ttt_fail(TTT_NUMERIC, "the step was skipped: loss %g, gradient norm %g",
                                    result.loss, result.norm);
@@ -60,14 +38,10 @@ static ttt_status take_step(void *context)
 
 static ttt_status set_up(struct bench *b)
 {
-    const struct vittt_config *model = &b->config->model.vittt;
-    const int batch = b->config->train.batch_size;
-    b->task = (struct train_task){.context = b, .parameters = parameters, .loss = loss, .feed = feed};
+    TRY(bench_noise_create(b->config, &b->noise));
     TRY(bench_machine_open(b->config->device.name, b->config->device.threads, &b->machine));
     TRY(ttt_store_create(b->machine.device, &b->store));
-    TRY(train_step_create(&b->task, b->config, b->store, &b->step));
-    TRY(bench_pictures(model, batch, &b->images));
-    return bench_targets(model, batch, &b->targets);
+    return train_step_create(&b->noise.task, b->config, b->store, &b->step);
 }
 
 static ttt_status measure(struct bench *b)
@@ -75,7 +49,7 @@ static ttt_status measure(struct bench *b)
     const struct bench_options *options = b->options;
     b->before = bench_peak_start();
     TRY(train_step_prepare(&b->step));
-    TRY(vittt_initialise(&b->config->model.vittt, b->store, 0));
+    TRY(b->noise.task.initialise(&b->noise, b->store, 0));
     TRY(bench_time(take_step, b, options->warmup, options->runs, &b->times));
     b->peak = bench_peak_end(&b->before);
     if (options->profile) {
@@ -104,10 +78,9 @@ static ttt_status print_table(const struct bench *b, const struct bench_measurem
 {
     const struct run_config *config = b->config;
     const ttt_plan_memory plan = train_step_memory(&b->step);
-    printf("%s: training steps of %d pictures of %dx%d pixels in %d pass%s, %s\n", m->name,
-           config->train.batch_size * b->step.accumulate, config->model.vittt.image_height,
-           config->model.vittt.image_width, b->step.accumulate, b->step.accumulate > 1 ? "es" : "",
-           ttt_dtype_name(config->device.dtype));
+    printf("%s: training steps of %d %s in %d pass%s, %s\n", m->name,
+           config->train.batch_size * b->step.accumulate, b->noise.about, b->step.accumulate,
+           b->step.accumulate > 1 ? "es" : "", ttt_dtype_name(config->device.dtype));
     bench_measurement_print(m, &b->machine);
     if (b->step.accumulate > 1)
         printf("  step      %.4g s for all passes and the update\n", b->times.median);
@@ -127,6 +100,7 @@ static ttt_status report(const struct bench *b)
     snprintf(name, sizeof name, "train %s", b->config->model.name);
     const struct bench_measurement m = {
         .name = name,
+        .items = b->noise.items,
         .batch = b->config->train.batch_size,
         .times = {b->times.runs, b->times.median / passes, b->times.fastest / passes},
         .flops = step_flops(&b->step) / passes,
@@ -148,7 +122,6 @@ ttt_status bench_train(const struct run_config *config, const struct bench_optio
     train_step_destroy(&b.step);
     ttt_store_destroy(b.store);
     bench_machine_close(&b.machine);
-    free(b.images);
-    free(b.targets);
+    bench_noise_free(&b.noise);
     return status;
 }
