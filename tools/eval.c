@@ -1,14 +1,15 @@
-/* ttt eval: judges trained weights on the validation pictures. */
+/* ttt eval: judges trained weights on validation pictures, or on scenes. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "tools/eval/progress.h"
+#include "tools/eval/views.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "train/classify.h"
@@ -16,27 +17,34 @@
 #include "train/trained.h"
 
 static const char help[] =
-    "usage: ttt eval RUN|CONFIG [key=value ...] [--weights FILE] [--checkpoint best|latest|STEP] [--out DIR] "
-    "[--json]\n"
+    "usage: ttt eval RUN|CONFIG [SCENES] [key=value ...] [--weights FILE] [--checkpoint best|latest|STEP]\n"
+    "                [--out DIR] [--json]\n"
     "\n"
-    "Runs a trained model on the pictures of data.root/data.val and prints loss, top-1 and top-5.  Weights\n"
-    "come from a checkpoint of RUN, a folder that 'ttt train' wrote, or of the run that CONFIG describes, "
-    "or\n"
-    "from FILE.  Keys of the config can be set behind it: data.root=..., eval.batch_size=..., and\n"
-    "eval.weights=ema for the averaged weights of a checkpoint.\n"
+    "Runs a trained classifier on the pictures of data.root/data.val and prints loss, top-1 and top-5.  For "
+    "a\n"
+    "model of views, reconstructs every scene of SCENES (a scene, a list or a folder of scenes; left out:\n"
+    "data.root/data.val) from its input views, renders its target views, and prints PSNR and SSIM next to\n"
+    "those of the nearest input view copied and of the inputs' mean colour.\n"
+    "\n"
+    "Weights come from a checkpoint of RUN, a folder that 'ttt train' wrote, or of the run that CONFIG\n"
+    "describes, or from FILE.  Keys of the config can be set behind it: data.root=..., eval.batch_size=...,\n"
+    "eval.num_input_views=..., and eval.weights=ema for the averaged weights of a checkpoint.\n"
     "\n"
     "  --weights FILE     a safetensors file with the published names, such as a checkpoint's\n"
     "                     model.safetensors\n"
     "  --checkpoint WHICH best, latest or a step; left out: the best, or the latest where none is\n"
-    "  --out DIR          where classes.csv (accuracy of every class) and confusion.csv (a row for every "
-    "true\n"
-    "                     class, a column for every predicted one) go; left out: RUN/eval for a checkpoint,\n"
-    "                     nowhere for a file of weights\n"
+    "  --out DIR          where tables go: classes.csv (accuracy of every class) and confusion.csv (a row "
+    "for\n"
+    "                     every true class, a column for every predicted one); for views views.csv,\n"
+    "                     scenes.csv and views.json; left out: RUN/eval for a checkpoint, nowhere for a "
+    "file\n"
+    "                     of weights\n"
     "  --json             print one JSON object\n"
     "\n"
     "examples:\n"
     "  ttt eval runs/imagenette\n"
-    "  ttt eval configs/vittt_tiny.yaml data.root=path/to/imagenet --weights vittt_tiny.safetensors\n";
+    "  ttt eval configs/vittt_tiny.yaml data.root=path/to/imagenet --weights vittt_tiny.safetensors\n"
+    "  ttt eval runs/views path/to/scenes eval.num_input_views=8\n";
 
 struct judgement {
     struct trained trained;
@@ -47,44 +55,6 @@ struct judgement {
     classification_counts counts;
     double seconds;
 };
-
-/* A line every so often, or one that is written over on a terminal. */
-struct display {
-    bool terminal, shown_any;
-    double shown;
-};
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void show_progress(void *context, int64_t done, int64_t pictures)
-{
-    struct display *display = context;
-    if (now() - display->shown < (display->terminal ? 0.1 : 10))
-        return;
-    display->shown = now();
-    fprintf(stderr, "%s%lld of %lld pictures%s", display->terminal ? "\r\033[K" : "", (long long)done,
-            (long long)pictures, display->terminal ? "" : "\n");
-    fflush(stderr);
-    display->shown_any = display->terminal;
-}
-
-static void clear_progress(struct display *display)
-{
-    if (display->shown_any)
-        fputs("\r\033[K", stderr);
-    display->shown_any = false;
-}
-
-static void report_bad_file(void *context, const char *line)
-{
-    clear_progress(context);
-    fprintf(stderr, "%s\n", line);
-}
 
 /* The validation pictures, labelled as the weights were trained: by the run's memory of its classes, or by
  * the training folder, or by the validation folder alone. */
@@ -109,10 +79,10 @@ static ttt_status open_pictures(struct judgement *j)
 static ttt_status judge(struct judgement *j)
 {
     struct run_config *config = &j->trained.config;
-    struct display display = {.terminal = isatty(STDERR_FILENO), .shown = now()};
-    struct classification_progress progress = {j->json ? NULL : show_progress, &display};
+    struct eval_progress display = eval_progress_start("pictures");
+    struct classification_progress progress = {j->json ? NULL : eval_progress_show, &display};
     struct loader_options loader = classify_loader_options(config);
-    loader.report = report_bad_file;
+    loader.report = eval_progress_line;
     loader.context = &display;
     const char *rows = config->device.implementations;
     struct classifier_options options = {
@@ -123,10 +93,10 @@ static ttt_status judge(struct judgement *j)
     ttt_status status;
     TRY_TO(classifier_create(&config->model.vittt, j->trained.store, &options, &classifier), cleanup);
     TRY_TO(classifier_prepare(&classifier), cleanup);
-    double began = now();
+    double began = eval_now();
     status = classification_run(&classifier, j->val, &loader, progress, &j->counts);
-    j->seconds = now() - began;
-    clear_progress(&display);
+    j->seconds = eval_now() - began;
+    eval_progress_clear(&display);
 cleanup:
     classifier_destroy(&classifier);
     return status;
@@ -196,10 +166,9 @@ static ttt_status print_json(const struct judgement *j)
     return output_json(object);
 }
 
-static ttt_status evaluate(const struct trained_request *request, struct judgement *j)
+static ttt_status evaluate_pictures(struct judgement *j)
 {
     ttt_status status;
-    TRY(trained_open(request, &j->trained));
     TRY_TO(open_pictures(j), cleanup);
     TRY_TO(judge(j), cleanup);
     TRY_TO(write_tables(j), cleanup);
@@ -212,14 +181,48 @@ cleanup:
     free(j->classes_csv);
     free(j->confusion_csv);
     pictures_free(j->val);
+    return status;
+}
+
+static ttt_status evaluate(const struct trained_request *request, const char *scenes, struct judgement *j)
+{
+    ttt_status status;
+    TRY(trained_open(request, &j->trained));
+    if (j->trained.config.task == TASK_VIEWS)
+        status = eval_views(&j->trained, &(struct eval_views_request){scenes, j->out, j->json});
+    else if (scenes)
+        status = ttt_fail(TTT_ARGUMENT, "%s: a classifier takes no scenes; data.root=... names its pictures",
+                          scenes);
+    else
+        status = evaluate_pictures(j);
     trained_close(&j->trained);
     return status;
+}
+
+/* Takes the path that is not "key=value" out of the arguments, if there is one; *count is then one less. */
+static ttt_status take_path(int *count, char **arguments, const char **path)
+{
+    int kept = 0;
+    *path = NULL;
+    for (int i = 0; i < *count; i++) {
+        if (strchr(arguments[i], '=') && access(arguments[i], F_OK)) {
+            arguments[kept++] = arguments[i];
+            continue;
+        }
+        if (*path)
+            return ttt_fail(TTT_ARGUMENT, "'%s': only one path of scenes can be given, besides '%s'",
+                            arguments[i], *path);
+        *path = arguments[i];
+    }
+    *count = kept;
+    return TTT_OK;
 }
 
 static ttt_status run(int argc, char **argv)
 {
     struct trained_request request = {0};
     struct judgement j = {0};
+    const char *scenes;
     const struct option options[] = {
         {.name = "--weights", .type = OPTION_TEXT, .value = &request.weights},
         {.name = "--checkpoint", .type = OPTION_TEXT, .value = &request.checkpoint},
@@ -229,16 +232,17 @@ static ttt_status run(int argc, char **argv)
     int rest;
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, &rest));
     if (!rest)
-        return ttt_fail(TTT_ARGUMENT, "which model? usage: ttt eval RUN|CONFIG [key=value ...]");
+        return ttt_fail(TTT_ARGUMENT, "which model? usage: ttt eval RUN|CONFIG [SCENES] [key=value ...]");
     request.path = argv[0];
     request.override_count = rest - 1;
     request.overrides = argv + 1;
-    return evaluate(&request, &j);
+    TRY(take_path(&request.override_count, argv + 1, &scenes));
+    return evaluate(&request, scenes, &j);
 }
 
 const struct command command_eval = {
     .name = "eval",
-    .summary = "judge a trained model on validation pictures",
+    .summary = "judge a trained model on validation pictures or scenes",
     .help = help,
     .run = run,
 };
