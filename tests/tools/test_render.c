@@ -1,0 +1,271 @@
+/* ttt render as a user types it, and what ttt bench and ttt info say of a model that renders. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "data/decode.h"
+#include "data/make_scenes.h"
+#include "data/scenes/scene.h"
+#include "tests/support/check.h"
+#include "tests/support/temporary.h"
+#include "tests/tools/training.h"
+
+enum { VIEWS = 8, SIDE = 16, FRAMES = 5 };
+
+static const char config[] =
+    "task: views\n"
+    "run: {name: views, dir: runs}\n"
+    "device: {threads: 2}\n"
+    "model: {name: lact_nvs_nano, image_size: 16, patch: 4, width: 16, depth: 2, head_dim: 8,\n"
+    "        fast_head_dim: 16, num_input_views: 3, num_target_views: 2}\n"
+    "data: {root: scenes, train: train.json, val: val.json}\n"
+    "train: {steps: 2, batch_size: 2}\n";
+
+static int enter(void **state)
+{
+    char *folder = temporary_folder();
+    struct make_scenes_options options = make_scenes_options_default();
+    options.count = 3;
+    options.views = VIEWS;
+    options.size = SIDE;
+    options.threads = 1;
+    temporary_file(folder, "views.yaml", config, strlen(config));
+    assert_int_equal(chdir(folder), 0);
+    check_ok(make_scenes("scenes", &options));
+    assert_int_equal(setenv("OMP_WAIT_POLICY", "passive", 1), 0);
+    succeed(run("train", "views.yaml"));
+    *state = folder;
+    return 0;
+}
+
+/* The JSON that the program printed; it must have ended well. */
+static json_t *object_of(struct program_result result)
+{
+    json_error_t error;
+    if (result.exit_status)
+        fail_msg("exit status %d; standard error: %s", result.exit_status, result.err);
+    json_t *object = json_loads(result.out, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &error);
+    if (!object)
+        fail_msg("not JSON: %s: %s", error.text, result.out);
+    program_free(&result);
+    return object;
+}
+
+static double number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value))
+        fail_msg("'%s' is no number", key);
+    return json_number_value(value);
+}
+
+static void check_file(const char *path)
+{
+    struct stat information;
+    if (stat(path, &information) || information.st_size < 50)
+        fail_msg("%s is missing or empty", path);
+}
+
+/* OUT holds the pictures, cameras, sheet and film of `frames` views of height x width. */
+static void check_folder(const char *out, const char *film, int frames, int height, int width)
+{
+    char *sheet = temporary_path(out, "sheet.png");
+    struct scene scene;
+    check_file(sheet);
+    check_file(film);
+    check_ok(scene_open(out, &(struct scene_options){0}, &scene));
+    assert_int_equal(scene.view_count, frames);
+    for (int i = 0; i < frames; i++) {
+        assert_int_equal(scene.views[i].height, height);
+        assert_int_equal(scene.views[i].width, width);
+    }
+    scene_free(&scene);
+    free(sheet);
+}
+
+static void targets(void **state)
+{
+    (void)state;
+    json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--out", "targets", "--json"));
+    const json_t *likeness = json_object_get(o, "likeness"), *views = json_object_get(likeness, "views");
+    assert_int_equal(json_array_size(json_object_get(o, "inputs")), 3);
+    assert_int_equal(number(o, "rendered"), VIEWS - 3);
+    assert_int_equal(json_array_size(views), VIEWS - 3);
+    assert_true(number(o, "reconstruct_seconds") > 0 && number(o, "milliseconds_per_view") > 0);
+    double mean = 0;
+    for (size_t i = 0; i < json_array_size(views); i++)
+        mean += number(json_array_get(views, i), "psnr") / (double)json_array_size(views);
+    assert_true(fabs(mean - number(likeness, "psnr")) < 1e-6);
+    check_folder("targets", json_string_value(json_object_get(o, "film")), VIEWS - 3, SIDE, SIDE);
+
+    /* Evaluation renders the same views from the same inputs. */
+    json_t *judged = object_of(run("eval", "runs/views", "scenes/00002", "--json"));
+    assert_true(fabs(number(judged, "psnr") - number(likeness, "psnr")) < 1e-3);
+    json_decref(judged);
+    json_decref(o);
+}
+
+static void chosen_targets(void **state)
+{
+    (void)state;
+    json_t *o = object_of(run("render", "runs/views", "scenes/00002/opencv_cameras.json", "--out", "chosen",
+                              "--views", "6,0,3", "--inputs", "5", "--json"));
+    const json_t *views = json_object_get(json_object_get(o, "likeness"), "views");
+    static const int expected[] = {6, 0, 3}, inputs[] = {1, 2, 4, 5, 7};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(number(json_array_get(views, i), "view"), expected[i]);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(json_integer_value(json_array_get(json_object_get(o, "inputs"), i)), inputs[i]);
+    json_decref(o);
+}
+
+/* Both paths, at a size and an aspect ratio that the model was not trained at, from all views. */
+static void paths(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"turntable", "interpolate"};
+    for (int i = 0; i < 2; i++) {
+        json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--path", names[i], "--views", "5",
+                                  "--inputs", "8", "--size", "24x32", "--out", names[i], "--json"));
+        assert_true(json_is_null(json_object_get(o, "likeness")));
+        check_folder(names[i], json_string_value(json_object_get(o, "film")), FRAMES, 24, 32);
+        json_decref(o);
+    }
+    struct program_result text =
+        run("render", "runs/views", "scenes/00002", "--path", "turntable", "--views", "5", "--out", "text");
+    check_contains(text.out, "at the peak");
+    check_contains(text.out, "ms a view");
+    check_contains(text.out, "once");
+    succeed(text);
+}
+
+static void check_pixels_alike(const char *a, const char *b)
+{
+    const struct decode_options options = decode_options_default();
+    struct image image[2];
+    check_ok(image_decode_file(a, &options, &image[0], NULL));
+    check_ok(image_decode_file(b, &options, &image[1], NULL));
+    assert_int_equal(image_bytes(&image[0]), image_bytes(&image[1]));
+    for (size_t i = 0; i < image_bytes(&image[0]); i++)
+        assert_true(abs(image[0].pixels[i] - image[1].pixels[i]) <= 1);
+    image_free(&image[0]);
+    image_free(&image[1]);
+}
+
+/* Passes take less memory and give the same pictures, to a level. */
+static void tokens_per_pass(void **state)
+{
+    (void)state;
+    json_t *whole = object_of(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
+                                  "--size", "64", "--tokens-per-pass", "0", "--out", "whole", "--json"));
+    json_t *passes = object_of(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
+                                   "--size", "64", "--tokens-per-pass", "256", "--out", "passes", "--json"));
+    assert_true(number(passes, "reconstruct_bytes") < 0.7 * number(whole, "reconstruct_bytes"));
+    check_pixels_alike("whole/frames/0000.png", "passes/frames/0000.png");
+    json_decref(whole);
+    json_decref(passes);
+}
+
+#define render_fails(status, part, ...)                                                                      \
+    check_refusal(status, part, "render", "runs/views", "scenes/00002", "--json", __VA_ARGS__)
+
+static void mistakes(void **state)
+{
+    (void)state;
+    render_fails(2, "--out", "--inputs", "2");
+    render_fails(2, "9 input views are wanted, but of its 8 views 8", "--out", "no", "--inputs", "9");
+    render_fails(2, "1 target views are wanted, but of its 8 views 0", "--out", "no", "--inputs", "8");
+    render_fails(2, "6 target views are wanted, but of its 8 views 5", "--out", "no", "--views", "6");
+    render_fails(2, "18x18 (height x width) is not a multiple of the patch 4", "--out", "no", "--size", "18");
+    render_fails(2, "--size", "--out", "no", "--size", "16x");
+    render_fails(2, "has no view 8", "--out", "no", "--views", "1,8");
+    render_fails(2, "--views", "--out", "no", "--views", "1,,2");
+    render_fails(2, "--views", "--out", "no", "--views", "0");
+    render_fails(2, "--views", "--out", "no", "--views", "1,2", "--path", "turntable");
+    render_fails(2, "turntable", "--out", "no", "--path", "spiral");
+    render_fails(2, "--frames", "--out", "no", "--frames", "3");
+    render_fails(1, "the limit is", "--out", "no", "device.memory_limit=1000");
+    render_fails(1, "/proc", "--out", "/proc/no");
+    check_refusal(2, "nowhere", "render", "runs/views", "nowhere", "--out", "no");
+    check_refusal(2, "no opencv_cameras.json", "render", "runs/views", "scenes", "--out", "no");
+    check_refusal(2, "which scene", "render", "runs/views");
+    assert_int_equal(access("no", F_OK), -1);
+}
+
+static void bench_of_views(void **state)
+{
+    (void)state;
+    struct program_result result =
+        run("bench", "infer", "views.yaml", "--runs", "2", "--warmup", "1", "--json");
+    if (result.exit_status)
+        fail_msg("exit status %d; standard error: %s", result.exit_status, result.err);
+    json_t *m[5];
+    char *at = result.out;
+    for (int i = 0; i < 5; i++) {
+        json_error_t error;
+        m[i] = json_loads(at, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &error);
+        assert_non_null(m[i]);
+        at = strchr(at, '\n') + 1;
+        assert_true(number(m[i], "seconds") > 0 && number(m[i], "matmul_flops_per_second") > 0);
+        assert_true(number(m[i], "peak_bytes") > 0 && number(m[i], "predicted_peak_bytes") > 0);
+    }
+    assert_int_equal(*at, 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(number(m[i], "batch"), 3 << i);
+    /* Twice the views: their tokens and pictures, and no more than an alignment of each buffer beside it. */
+    for (int i = 2; i < 4; i++) {
+        const double added = number(m[i], "predicted_bytes_per_added_view");
+        const double due = number(m[i], "token_bytes_per_view") + number(m[i], "input_bytes_per_view");
+        assert_true(added < 1.1 * due + 256);
+    }
+    assert_true(number(m[4], "milliseconds_per_view") > 0);
+    for (int i = 0; i < 5; i++)
+        json_decref(m[i]);
+    program_free(&result);
+    succeed(run("bench", "infer", "views.yaml", "--runs", "1", "--profile"));
+
+    json_t *train = object_of(run("bench", "train", "views.yaml", "--runs", "1", "--json"));
+    assert_int_equal(number(train, "batch"), 2);
+    json_decref(train);
+    check_refusal(2, "bench loader", "bench", "loader", "views.yaml");
+}
+
+static void info_of_views(void **state)
+{
+    (void)state;
+    json_t *all = object_of(run("info", "views.yaml", "--json")), *model = json_object_get(all, "model");
+    double parameters = 0, flops = 0;
+    const json_t *layers = json_object_get(model, "layers");
+    assert_int_equal(json_array_size(layers), 4);
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *layer = json_array_get(layers, i);
+        assert_true(number(layer, "flops") > 0 && number(layer, "parameters") > 0);
+        parameters += number(layer, "parameters");
+        flops += number(layer, "flops");
+    }
+    assert_true(parameters == number(model, "parameters"));
+    assert_true(fabs(flops / number(model, "flops") - 1) < 1e-9);
+    json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--out", "said", "--json"));
+    assert_int_equal(number(json_object_get(model, "reconstruct"), "arena_bytes"),
+                     number(o, "reconstruct_bytes"));
+    assert_int_equal(number(json_object_get(model, "reconstruct"), "variable_bytes"),
+                     number(o, "variable_bytes"));
+    json_decref(o);
+    json_decref(all);
+    succeed(run("info", "views.yaml"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(targets),         cmocka_unit_test(chosen_targets), cmocka_unit_test(paths),
+        cmocka_unit_test(tokens_per_pass), cmocka_unit_test(mistakes),       cmocka_unit_test(bench_of_views),
+        cmocka_unit_test(info_of_views),
+    };
+    return cmocka_run_group_tests(tests, enter, training_leave);
+}
