@@ -1,28 +1,35 @@
-/* Batches decoded ahead of time.
- *
- * Batches have sequence numbers, epoch * batches + batch.  A ring of slots holds those that are being filled
- * or handed out.  Threads take one position after another, always of the earliest batch; a slot is opened for
- * the next batch once the consumer has let go of the one that was in it.
- */
-#include "data/loader_internal.h"
+/* What batches of pictures hold: the order of an epoch, and what stands in for bad files. */
+#include "data/loader.h"
 
 #include <inttypes.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
+#include "data/prefetch.h"
 
-static struct slot *slot_of(struct loader *loader, uint64_t sequence)
-{
-    return &loader->slots[(sequence - loader->first) % (uint64_t)loader->slot_count];
-}
+/* What is known of a file. */
+enum { FILE_BAD = 1, FILE_WARNED = 2 };
+
+struct slot {
+    struct batch batch; /* its arrays lie in `memory` */
+    uint32_t *samples;  /* (batch_size): the pictures that are due */
+    int size;           /* pictures that are due */
+    float memory[];
+};
+
+struct loader {
+    const struct pictures *set;
+    struct loader_options options;
+    size_t picture_floats;  /* of one picture */
+    uint64_t batches;       /* per epoch */
+    uint32_t *order;        /* (set->count) of order_epoch */
+    uint64_t order_epoch;   /* touched, as order, by open_batch alone */
+    _Atomic uint8_t *files; /* (set->count) what is known of each */
+    _Atomic uint32_t bad_files, warned_files;
+    _Atomic uint64_t pictures; /* handed out */
+    struct prefetch *prefetch;
+};
 
 /* The pictures in the order of an epoch. */
 static void order_pictures(struct loader *loader, uint64_t epoch)
@@ -34,178 +41,131 @@ static void order_pictures(struct loader *loader, uint64_t epoch)
     }
 }
 
-/* Opens a slot for the next batch; false when all are in use or the evaluation has no further batch. */
-static bool open_slot(struct loader *loader)
+/* Lays out the slot of a batch, and says which pictures are due. */
+static int open_batch(void *context, void *memory, uint64_t sequence)
 {
-    uint64_t epoch = loader->opened / loader->batches, batch = loader->opened % loader->batches;
-    if (loader->opened - loader->released >= (uint64_t)loader->slot_count ||
-        (!loader->options.sample.train && epoch > 0))
-        return false;
+    struct loader *loader = context;
+    struct slot *slot = memory;
+    size_t size = (size_t)loader->options.batch_size;
+    uint64_t epoch = sequence / loader->batches, batch = sequence % loader->batches;
+    uint64_t start = batch * size, left = loader->set->count - start;
+    slot->batch = (struct batch){.images = slot->memory, .epoch = epoch, .index = batch};
+    slot->batch.labels = (int32_t *)(slot->memory + size * loader->picture_floats);
+    slot->batch.indices = (uint32_t *)(slot->batch.labels + size);
+    slot->samples = slot->batch.indices + size;
+    slot->size = left < size ? (int)left : loader->options.batch_size;
     order_pictures(loader, epoch);
-    struct slot *slot = slot_of(loader, loader->opened);
-    uint64_t start = batch * (uint64_t)loader->options.batch_size, left = loader->set->count - start;
-    slot->epoch = epoch;
-    slot->size = left < (uint64_t)loader->options.batch_size ? (int)left : loader->options.batch_size;
-    slot->taken = slot->filled = 0;
     memcpy(slot->samples, loader->order + start, (size_t)slot->size * sizeof(*slot->samples));
-    loader->opened++;
-    return true;
+    return slot->size;
 }
 
-/* The next position to fill: of the newest slot, as older ones are taken up.  Under the lock. */
-static bool take_position(struct loader *loader, struct slot **slot, int *position)
+/* Sets a flag of a file; true when it was not set before. */
+static bool mark_file(struct loader *loader, uint32_t index, uint8_t flag)
 {
-    struct slot *newest = loader->opened > loader->first ? slot_of(loader, loader->opened - 1) : NULL;
-    if (!newest || newest->taken == newest->size) {
-        if (!open_slot(loader))
-            return false;
-        newest = slot_of(loader, loader->opened - 1);
-    }
-    *slot = newest;
-    *position = newest->taken++;
-    return true;
+    return !(atomic_fetch_or(&loader->files[index], flag) & flag);
 }
 
-/* Fills a position and books it.  Called and left with the lock held. */
-static void work_position(struct loader *loader, struct slot *slot, int position)
+static ttt_status no_picture(const struct pictures *set)
 {
-    pthread_mutex_unlock(&loader->lock);
-    double start = now();
-    ttt_status status = loader_fill_position(loader, slot, position);
-    double seconds = now() - start;
-    pthread_mutex_lock(&loader->lock);
-    loader->statistics.decode_seconds += seconds;
-    if (status && (!slot->status || position < slot->failed_position)) {
-        ttt_status_free(slot->status);
-        slot->status = status;
-        slot->failed_position = position;
-    } else {
-        ttt_status_free(status);
-    }
-    if (++slot->filled == slot->size)
-        pthread_cond_signal(&loader->done);
+    return ttt_fail(TTT_FORMAT, "%s: none of the %" PRIu32 " pictures can be decoded", set->folder,
+                    set->count);
 }
 
-static void *work(void *argument)
+/* Loads picture `index` in place of `sample`.  *good tells whether it was decoded; a bad file is no error
+ * unless the options say so. */
+static ttt_status try_picture(struct loader *loader, uint64_t epoch, uint32_t sample, uint32_t index,
+                              float *out, bool *good)
 {
-    struct loader *loader = argument;
-    struct slot *slot;
-    int position;
-    pthread_mutex_lock(&loader->lock);
-    while (!loader->stop) {
-        if (take_position(loader, &slot, &position))
-            work_position(loader, slot, position);
-        else
-            pthread_cond_wait(&loader->work, &loader->lock);
+    const struct loader_options *options = &loader->options;
+    int warnings = 0;
+    *good = false;
+    if (options->bad_file == LOADER_REPLACE && (atomic_load(&loader->files[index]) & FILE_BAD))
+        return TTT_OK;
+    ttt_random random = ttt_random_start(options->seed, TTT_RANDOM_AUGMENT, epoch, sample);
+    ttt_status status = sample_load(loader->set, index, &options->sample, &random, out, &warnings);
+    *good = !status;
+    if (warnings > 0 && mark_file(loader, index, FILE_WARNED))
+        atomic_fetch_add(&loader->warned_files, 1);
+    if (!status || !sample_is_bad(status))
+        return status;
+    if (mark_file(loader, index, FILE_BAD)) {
+        atomic_fetch_add(&loader->bad_files, 1);
+        prefetch_note(loader->prefetch, ttt_status_text(status));
     }
-    pthread_mutex_unlock(&loader->lock);
-    return NULL;
-}
-
-/* Waits for the slot of the next batch to be complete, or fills it.  Under the lock. */
-static struct slot *await_slot(struct loader *loader)
-{
-    struct slot *slot = slot_of(loader, loader->handed), *taken;
-    int position;
-    while (loader->opened <= loader->handed || slot->filled < slot->size) {
-        if (loader->thread_count > 0)
-            pthread_cond_wait(&loader->done, &loader->lock);
-        else if (take_position(loader, &taken, &position))
-            work_position(loader, taken, position);
-    }
-    return slot;
-}
-
-/* Moves the pictures of a slot together, without those that could not be had, and clears the rest. */
-static int compact(const struct loader *loader, struct slot *slot)
-{
-    int count = 0;
-    size_t floats = loader->picture_floats;
-    for (int i = 0; i < slot->size; i++) {
-        if (slot->labels[i] < 0)
-            continue;
-        if (i != count)
-            memcpy(slot->images + (size_t)count * floats, slot->images + (size_t)i * floats,
-                   floats * sizeof(float));
-        slot->labels[count] = slot->labels[i];
-        slot->indices[count++] = slot->indices[i];
-    }
-    size_t rest = (size_t)(loader->options.batch_size - count);
-    memset(slot->images + (size_t)count * floats, 0, rest * floats * sizeof(float));
-    memset(slot->indices + count, 0, rest * sizeof(*slot->indices));
-    for (int i = count; i < loader->options.batch_size; i++)
-        slot->labels[i] = -1;
-    return count;
-}
-
-/* Lets go of the batch that the consumer held. */
-static void release(struct loader *loader)
-{
-    if (loader->released < loader->handed) {
-        loader->released = loader->handed;
-        pthread_cond_broadcast(&loader->work);
-    }
-}
-
-/* Hands out the next batch that holds a picture; count 0 at the end of an evaluation.  Under the lock. */
-static ttt_status hand_out(struct loader *loader, struct batch *batch)
-{
-    *batch = (struct batch){0};
-    while (batch->count == 0) {
-        if (!loader->options.sample.train && loader->handed >= loader->batches)
-            return loader->statistics.pictures > 0 || loader->first > 0
-                       ? TTT_OK
-                       : ttt_fail(TTT_FORMAT, "%s: none of the %" PRIu32 " pictures can be decoded",
-                                  loader->set->folder, loader->set->count);
-        struct slot *slot = await_slot(loader);
-        if (slot->status)
-            return ttt_status_copy(slot->status);
-        *batch = (struct batch){.images = slot->images,
-                                .labels = slot->labels,
-                                .indices = slot->indices,
-                                .count = compact(loader, slot),
-                                .epoch = slot->epoch,
-                                .index = loader->handed % loader->batches};
-        loader->handed++;
-        loader->statistics.pictures += (uint64_t)batch->count;
-        if (batch->count == 0)
-            release(loader);
-    }
+    if (options->bad_file == LOADER_STOP)
+        return status;
+    ttt_status_free(status);
     return TTT_OK;
 }
 
-/* Reports what was noted, oldest first, and frees it. */
-static void report(const struct loader *loader, struct line *newest)
+/* Fills one position of a batch: its picture, label (-1 where evaluation leaves a bad file out) and index. */
+static ttt_status fill_position(void *context, void *memory, int position)
 {
-    struct line *oldest = NULL;
-    while (newest) {
-        struct line *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
+    struct loader *loader = context;
+    struct slot *slot = memory;
+    const struct batch *batch = &slot->batch;
+    uint32_t count = loader->set->count, sample = slot->samples[position];
+    uint32_t attempts = loader->options.sample.train ? count : 1;
+    float *out = batch->images + (size_t)position * loader->picture_floats;
+    batch->labels[position] = -1;
+    for (uint32_t attempt = 0; attempt < attempts; attempt++) {
+        uint32_t index = (uint32_t)(((uint64_t)sample + attempt) % count);
+        bool good;
+        TRY(try_picture(loader, batch->epoch, sample, index, out, &good));
+        if (!good)
+            continue;
+        batch->labels[position] = (int32_t)pictures_label(loader->set, index);
+        batch->indices[position] = index;
+        return TTT_OK;
     }
-    while (oldest) {
-        struct line *next = oldest->next;
-        if (loader->options.report)
-            loader->options.report(loader->options.context, oldest->text);
-        free(oldest);
-        oldest = next;
+    return loader->options.sample.train ? no_picture(loader->set) : TTT_OK;
+}
+
+/* Moves the pictures of a slot together, without those that could not be had, and clears the rest. */
+static void compact(const struct loader *loader, struct slot *slot)
+{
+    struct batch *batch = &slot->batch;
+    int count = 0, size = loader->options.batch_size;
+    size_t floats = loader->picture_floats;
+    for (int i = 0; i < slot->size; i++) {
+        if (batch->labels[i] < 0)
+            continue;
+        if (i != count)
+            memcpy(batch->images + (size_t)count * floats, batch->images + (size_t)i * floats,
+                   floats * sizeof(float));
+        batch->labels[count] = batch->labels[i];
+        batch->indices[count++] = batch->indices[i];
     }
+    memset(batch->images + (size_t)count * floats, 0, (size_t)(size - count) * floats * sizeof(float));
+    memset(batch->indices + count, 0, (size_t)(size - count) * sizeof(*batch->indices));
+    for (int i = count; i < size; i++)
+        batch->labels[i] = -1;
+    batch->count = count;
+}
+
+/* At the end of an evaluation: an error when all of it gave no picture. */
+static ttt_status end_of_evaluation(const struct loader *loader)
+{
+    bool whole = loader->options.first_epoch == 0 && loader->options.first_batch == 0;
+    return whole && atomic_load(&loader->pictures) == 0 ? no_picture(loader->set) : TTT_OK;
 }
 
 ttt_status loader_next(struct loader *loader, struct batch *batch)
 {
-    double start = now();
-    pthread_mutex_lock(&loader->lock);
-    release(loader);
-    ttt_status status = hand_out(loader, batch);
-    struct line *lines = loader->lines;
-    loader->lines = NULL;
-    batch->waited = now() - start;
-    loader->statistics.waited += batch->waited;
-    pthread_mutex_unlock(&loader->lock);
-    report(loader, lines);
-    return status;
+    struct slot *slot;
+    void *memory;
+    *batch = (struct batch){0};
+    do {
+        TRY(prefetch_next(loader->prefetch, &memory, &batch->waited));
+        slot = memory;
+        if (!slot)
+            return end_of_evaluation(loader);
+        compact(loader, slot);
+    } while (slot->batch.count == 0);
+    slot->batch.waited = batch->waited;
+    *batch = slot->batch;
+    atomic_fetch_add(&loader->pictures, (uint64_t)batch->count);
+    return TTT_OK;
 }
 
 uint64_t loader_batches(const struct loader *loader)
@@ -215,11 +175,13 @@ uint64_t loader_batches(const struct loader *loader)
 
 struct loader_statistics loader_statistics(struct loader *loader)
 {
-    pthread_mutex_lock(&loader->lock);
-    struct loader_statistics statistics = loader->statistics;
-    pthread_mutex_unlock(&loader->lock);
-    statistics.threads = loader->thread_count > 0 ? loader->thread_count : 1;
-    return statistics;
+    struct prefetch_times times = prefetch_times(loader->prefetch);
+    return (struct loader_statistics){.pictures = atomic_load(&loader->pictures),
+                                      .bad_files = atomic_load(&loader->bad_files),
+                                      .warned_files = atomic_load(&loader->warned_files),
+                                      .decode_seconds = times.worked,
+                                      .waited = times.waited,
+                                      .threads = loader->options.threads > 0 ? loader->options.threads : 1};
 }
 
 static ttt_status check_options(const struct pictures *set, const struct loader_options *options)
@@ -227,10 +189,6 @@ static ttt_status check_options(const struct pictures *set, const struct loader_
     TRY(picture_transform_check(&options->sample.transform));
     if (options->batch_size < 1 || options->batch_size > 1 << 20)
         return ttt_fail(TTT_ARGUMENT, "batch size %d: must be 1 to %d", options->batch_size, 1 << 20);
-    if (options->threads < 0 || options->threads > WORKERS_MAX)
-        return ttt_fail(TTT_ARGUMENT, "%d loader threads: must be 0 to %d", options->threads, WORKERS_MAX);
-    if (options->prefetch < 1 || options->prefetch > 1024)
-        return ttt_fail(TTT_ARGUMENT, "prefetch %d: must be 1 to 1024 batches", options->prefetch);
     if (set->count == 0)
         return ttt_fail(TTT_ARGUMENT, "%s: holds no pictures", set->folder);
     if (options->drop_last && set->count < (uint32_t)options->batch_size)
@@ -239,53 +197,37 @@ static ttt_status check_options(const struct pictures *set, const struct loader_
     return TTT_OK;
 }
 
-/* Takes the memory of one slot; false when there is none.  What was taken is freed with the loader. */
-static bool make_slot(const struct loader *loader, struct slot *slot)
-{
-    size_t size = (size_t)loader->options.batch_size;
-    slot->images = calloc(size * loader->picture_floats, sizeof(*slot->images));
-    slot->labels = calloc(size, sizeof(*slot->labels));
-    slot->indices = calloc(size, sizeof(*slot->indices));
-    slot->samples = calloc(size, sizeof(*slot->samples));
-    return slot->images && slot->labels && slot->indices && slot->samples;
-}
-
-static ttt_status make_buffers(struct loader *loader)
+static ttt_status make_order(struct loader *loader)
 {
     uint32_t count = loader->set->count;
     loader->files = calloc(count, sizeof(*loader->files));
     loader->order = malloc(count * sizeof(*loader->order));
-    loader->slots = calloc((size_t)loader->slot_count, sizeof(*loader->slots));
-    bool made = loader->files && loader->order && loader->slots;
-    for (int i = 0; made && i < loader->slot_count; i++)
-        made = make_slot(loader, &loader->slots[i]);
-    size_t batch = (size_t)loader->options.batch_size * loader->picture_floats * sizeof(float);
-    if (!made)
-        return ttt_fail(TTT_MEMORY, "not enough memory for %d batches of %.1f MB in the loader",
-                        loader->slot_count, (double)batch / 1e6);
+    if (!loader->files || !loader->order)
+        return ttt_fail(TTT_MEMORY, "not enough memory for the order of %" PRIu32 " pictures", count);
+    loader->order_epoch = UINT64_MAX;
     for (uint32_t i = 0; i < count; i++)
         loader->order[i] = i;
     return TTT_OK;
 }
 
-/* Signals are left to the threads of the program itself. */
-static ttt_status start_threads(struct loader *loader)
+static ttt_status start_prefetch(struct loader *loader)
 {
-    sigset_t all, before;
-    int reason = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_mutex_lock(&loader->lock);
-    while (!reason && loader->thread_count < loader->options.threads) {
-        reason = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
-        loader->thread_count += !reason;
-    }
-    pthread_mutex_unlock(&loader->lock);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!reason)
-        return TTT_OK;
-    return ttt_fail(TTT_MEMORY, "only %d of %d loader threads could be started: %s", loader->thread_count,
-                    loader->options.threads, strerror(reason));
+    const struct loader_options *options = &loader->options;
+    size_t position = loader->picture_floats * sizeof(float) + 3 * sizeof(uint32_t);
+    const struct prefetch_options prefetch = {
+        .threads = options->threads,
+        .ahead = options->prefetch,
+        .first = options->first_epoch * loader->batches + options->first_batch,
+        .end = options->sample.train ? UINT64_MAX : loader->batches,
+        .slot_bytes = sizeof(struct slot) + (size_t)options->batch_size * position,
+        .context = loader,
+        .open = open_batch,
+        .job = fill_position,
+        .report = options->report,
+        .report_context = options->context,
+    };
+    TRY(make_order(loader));
+    return prefetch_create(&prefetch, &loader->prefetch);
 }
 
 ttt_status loader_create(const struct pictures *set, const struct loader_options *options,
@@ -302,16 +244,7 @@ ttt_status loader_create(const struct pictures *set, const struct loader_options
         (size_t)options->sample.transform.height * (size_t)options->sample.transform.width * 3;
     uint64_t size = (uint64_t)options->batch_size;
     loader->batches = options->drop_last ? set->count / size : (set->count + size - 1) / size;
-    loader->first = options->first_epoch * loader->batches + options->first_batch;
-    loader->opened = loader->handed = loader->released = loader->first;
-    loader->order_epoch = UINT64_MAX;
-    loader->slot_count = options->threads > 0 ? options->prefetch + 1 : 1;
-    pthread_mutex_init(&loader->lock, NULL);
-    pthread_cond_init(&loader->work, NULL);
-    pthread_cond_init(&loader->done, NULL);
-    ttt_status status = make_buffers(loader);
-    if (!status)
-        status = start_threads(loader);
+    ttt_status status = start_prefetch(loader);
     if (status)
         loader_destroy(loader);
     else
@@ -319,38 +252,12 @@ ttt_status loader_create(const struct pictures *set, const struct loader_options
     return status;
 }
 
-static void free_slots(struct loader *loader)
-{
-    for (int i = 0; loader->slots && i < loader->slot_count; i++) {
-        struct slot *slot = &loader->slots[i];
-        free(slot->images);
-        free(slot->labels);
-        free(slot->indices);
-        free(slot->samples);
-        ttt_status_free(slot->status);
-    }
-    free(loader->slots);
-}
-
 void loader_destroy(struct loader *loader)
 {
     if (!loader)
         return;
-    pthread_mutex_lock(&loader->lock);
-    loader->stop = true;
-    pthread_cond_broadcast(&loader->work);
-    pthread_mutex_unlock(&loader->lock);
-    for (int i = 0; i < loader->thread_count; i++)
-        pthread_join(loader->threads[i], NULL);
-    for (struct line *line = loader->lines, *next; line; line = next) {
-        next = line->next;
-        free(line);
-    }
-    free_slots(loader);
+    prefetch_destroy(loader->prefetch);
     free(loader->order);
     free((void *)loader->files);
-    pthread_cond_destroy(&loader->done);
-    pthread_cond_destroy(&loader->work);
-    pthread_mutex_destroy(&loader->lock);
     free(loader);
 }

@@ -1,139 +1,148 @@
-/* Batches of examples loaded ahead of time.
- *
- * A ring of slots holds the steps that are being filled or handed out.  Threads take one example after
- * another, always of the earliest step that has one left; a slot is opened for the next step once the
- * consumer has let go of the one that was in it.
- */
+/* What batches of examples hold: the scenes of each, and what stands in for bad ones. */
 #include "data/scenes/scene_loader.h"
 
-#include <inttypes.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include "data/scenes/scene_loader_internal.h"
+#include "data/prefetch.h"
 
-static double now(void)
+struct scene_slot {
+    struct scene_batch batch; /* its arrays lie in `memory` */
+    float memory[];
+};
+
+struct scene_loader {
+    const struct scene_set *set;
+    struct scene_loader_options options;
+    struct scene_cache *cache; /* or NULL */
+    int input_count, target_count;
+    atomic_bool *bad; /* (set->count) */
+    _Atomic uint32_t bad_count;
+    struct prefetch *prefetch;
+};
+
+/* Where the arrays of `count` views start in `at`, which moves past them. */
+static struct view_block lay_block(float **at, size_t count, size_t picture)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    struct view_block block = {.images = *at, .c2w = *at + count * picture};
+    block.fxfycxcy = block.c2w + count * 16;
+    *at += count * (picture + 16 + 4);
+    return block;
 }
 
-static struct scene_slot *slot_of(struct scene_loader *loader, uint64_t step)
+static size_t picture_floats(const struct scene_loader *loader)
 {
-    return &loader->slots[step % (uint64_t)loader->slot_count];
+    return (size_t)loader->options.sample.height * (size_t)loader->options.sample.width * 3;
 }
 
-/* The next example to fill; false when all slots are in use.  Under the lock. */
-static bool take(struct scene_loader *loader, struct scene_slot **slot, int *example)
+static size_t slot_bytes(const struct scene_loader *loader)
 {
-    bool none = loader->opened == loader->released;
-    *slot = none ? NULL : slot_of(loader, loader->opened - 1);
-    if (none || (*slot)->taken == loader->options.batch_size) {
-        if (loader->opened - loader->released >= (uint64_t)loader->slot_count)
-            return false;
-        *slot = slot_of(loader, loader->opened);
-        (*slot)->batch.step = loader->opened++;
-        (*slot)->taken = (*slot)->filled = 0;
-    }
-    *example = (*slot)->taken++;
-    return true;
+    size_t batch = (size_t)loader->options.batch_size;
+    size_t views = batch * ((size_t)loader->input_count + (size_t)loader->target_count);
+    size_t numbers = views * (picture_floats(loader) + 16 + 4);
+    return sizeof(struct scene_slot) + numbers * sizeof(float) + (views + batch) * sizeof(uint32_t);
 }
 
-/* Fills an example and books it.  Called and left with the lock held. */
-static void work_example(struct scene_loader *loader, struct scene_slot *slot, int example)
+/* Lays out the slot of a step. */
+static int open_step(void *context, void *memory, uint64_t step)
 {
-    pthread_mutex_unlock(&loader->lock);
-    ttt_status status = scene_loader_fill(loader, &slot->batch, example);
-    pthread_mutex_lock(&loader->lock);
-    if (status && (!slot->status || example < slot->failed)) {
-        ttt_status_free(slot->status);
-        slot->status = status;
-        slot->failed = example;
-    } else {
+    const struct scene_loader *loader = context;
+    struct scene_slot *slot = memory;
+    size_t size = (size_t)loader->options.batch_size, inputs = size * (size_t)loader->input_count;
+    size_t targets = size * (size_t)loader->target_count, picture = picture_floats(loader);
+    float *at = slot->memory;
+    struct view_block input_block = lay_block(&at, inputs, picture);
+    struct view_block target_block = lay_block(&at, targets, picture);
+    uint32_t *scenes = (uint32_t *)at;
+    slot->batch = (struct scene_batch){.inputs = input_block,
+                                       .targets = target_block,
+                                       .input_count = loader->input_count,
+                                       .target_count = loader->target_count,
+                                       .scenes = scenes,
+                                       .input_views = scenes + size,
+                                       .target_views = scenes + size + inputs,
+                                       .step = step};
+    return loader->options.batch_size;
+}
+
+/* The scene of an example: each round through the set has an order of its own. */
+static ttt_status scene_of(const struct scene_loader *loader, uint64_t example, uint32_t *scene)
+{
+    uint32_t count = loader->set->count;
+    uint32_t *order = malloc(count * sizeof *order);
+    if (!order)
+        return ttt_fail(TTT_MEMORY, "not enough memory for the order of %u scenes", count);
+    ttt_random random = ttt_random_start(loader->options.seed, TTT_RANDOM_SHUFFLE, example / count, 0);
+    ttt_random_permutation(&random, count, order);
+    *scene = order[example % count];
+    free(order);
+    return TTT_OK;
+}
+
+static struct view_block block_at(const struct view_block *all, size_t first, size_t picture)
+{
+    return (struct view_block){all->images + first * picture, all->fxfycxcy + first * 4,
+                               all->c2w + first * 16};
+}
+
+static ttt_status load(struct scene_loader *loader, struct scene_batch *batch, int i, uint64_t example,
+                       uint32_t number)
+{
+    const struct scene_sample_options *options = &loader->options.sample;
+    const struct scene *scene = &loader->set->scenes[number];
+    size_t first_input = (size_t)i * (size_t)batch->input_count;
+    size_t first_target = (size_t)i * (size_t)batch->target_count;
+    size_t picture = picture_floats(loader);
+    uint32_t *inputs = batch->input_views + first_input, *targets = batch->target_views + first_target;
+    struct view_block input_block = block_at(&batch->inputs, first_input, picture);
+    struct view_block target_block = block_at(&batch->targets, first_target, picture);
+    struct pose_frame frame;
+    ttt_random random = ttt_random_start(loader->options.seed, TTT_RANDOM_VIEWS, example, number);
+    batch->scenes[i] = number;
+    TRY(view_choose(&options->choice, scene, &random, inputs, targets));
+    TRY(scene_sample_frame(options, scene, inputs, batch->input_count, targets, batch->target_count, &frame));
+    TRY(view_block_load(scene, inputs, batch->input_count, &frame, options->height, options->width,
+                        loader->cache, &input_block));
+    return view_block_load(scene, targets, batch->target_count, &frame, options->height, options->width,
+                           loader->cache, &target_block);
+}
+
+/* Fills example i of a step. */
+static ttt_status fill_example(void *context, void *memory, int i)
+{
+    struct scene_loader *loader = context;
+    struct scene_batch *batch = &((struct scene_slot *)memory)->batch;
+    uint64_t example = batch->step * (uint64_t)loader->options.batch_size + (uint64_t)i;
+    uint32_t count = loader->set->count, due = 0;
+    ttt_status status = TTT_OK;
+    TRY(scene_of(loader, example, &due));
+    for (uint32_t tried = 0; tried < count; tried++) {
+        uint32_t scene = (uint32_t)(((uint64_t)due + tried) % count);
         ttt_status_free(status);
+        status = load(loader, batch, i, example, scene);
+        if (!status || ttt_status_code(status) == TTT_MEMORY)
+            return status;
+        if (!atomic_exchange(&loader->bad[scene], true)) {
+            atomic_fetch_add(&loader->bad_count, 1);
+            prefetch_note(loader->prefetch, ttt_status_text(status));
+        }
     }
-    if (++slot->filled == loader->options.batch_size)
-        pthread_cond_signal(&loader->done);
-}
-
-static void *work(void *argument)
-{
-    struct scene_loader *loader = argument;
-    struct scene_slot *slot;
-    int example;
-    pthread_mutex_lock(&loader->lock);
-    while (!loader->stop) {
-        if (take(loader, &slot, &example))
-            work_example(loader, slot, example);
-        else
-            pthread_cond_wait(&loader->work, &loader->lock);
-    }
-    pthread_mutex_unlock(&loader->lock);
-    return NULL;
-}
-
-/* Waits for the slot of the next step to be complete, or fills it.  Under the lock. */
-static struct scene_slot *await(struct scene_loader *loader)
-{
-    struct scene_slot *slot = slot_of(loader, loader->handed), *taken;
-    int example;
-    while (loader->opened <= loader->handed || slot->filled < loader->options.batch_size) {
-        if (loader->thread_count > 0)
-            pthread_cond_wait(&loader->done, &loader->lock);
-        else if (take(loader, &taken, &example))
-            work_example(loader, taken, example);
-    }
-    return slot;
-}
-
-/* Reports what was noted, oldest first, and frees it. */
-static void report(const struct scene_loader *loader, struct scene_line *newest)
-{
-    struct scene_line *oldest = NULL;
-    while (newest) {
-        struct scene_line *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    while (oldest) {
-        struct scene_line *next = oldest->next;
-        if (loader->options.report)
-            loader->options.report(loader->options.context, oldest->text);
-        free(oldest);
-        oldest = next;
-    }
+    return count == 1 ? status : ttt_within(status, "none of the %u scenes can be loaded; the last", count);
 }
 
 ttt_status scene_loader_next(struct scene_loader *loader, struct scene_batch *batch)
 {
-    double start = now();
-    pthread_mutex_lock(&loader->lock);
-    if (loader->released < loader->handed) {
-        loader->released = loader->handed;
-        pthread_cond_broadcast(&loader->work);
-    }
-    struct scene_slot *slot = await(loader);
-    ttt_status status = ttt_status_copy(slot->status);
-    *batch = slot->batch;
-    loader->handed += !status;
-    struct scene_line *lines = loader->lines;
-    loader->lines = NULL;
-    pthread_mutex_unlock(&loader->lock);
-    batch->waited = now() - start;
-    report(loader, lines);
-    return status;
+    double waited = 0;
+    void *slot;
+    TRY(prefetch_next(loader->prefetch, &slot, &waited));
+    *batch = ((const struct scene_slot *)slot)->batch;
+    batch->waited = waited;
+    return TTT_OK;
 }
 
 uint32_t scene_loader_bad_scenes(struct scene_loader *loader)
 {
-    pthread_mutex_lock(&loader->lock);
-    uint32_t count = loader->bad_count;
-    pthread_mutex_unlock(&loader->lock);
-    return count;
+    return atomic_load(&loader->bad_count);
 }
 
 static ttt_status check_options(const struct scene_loader_options *options)
@@ -141,10 +150,6 @@ static ttt_status check_options(const struct scene_loader_options *options)
     TRY(scene_sample_options_check(&options->sample));
     if (options->batch_size < 1 || options->batch_size > 1 << 16)
         return ttt_fail(TTT_ARGUMENT, "batch size %d: must be 1 to %d", options->batch_size, 1 << 16);
-    if (options->threads < 0 || options->threads > WORKERS_MAX)
-        return ttt_fail(TTT_ARGUMENT, "%d loader threads: must be 0 to %d", options->threads, WORKERS_MAX);
-    if (options->prefetch < 1 || options->prefetch > 1024)
-        return ttt_fail(TTT_ARGUMENT, "prefetch %d: must be 1 to 1024 batches", options->prefetch);
     return TTT_OK;
 }
 
@@ -165,77 +170,30 @@ static ttt_status count_views(struct scene_loader *loader)
     return TTT_OK;
 }
 
-/* Where the arrays of `count` views start in `at`, which moves past them. */
-static struct view_block lay_block(float **at, size_t count, size_t picture)
+static ttt_status start_prefetch(struct scene_loader *loader)
 {
-    struct view_block block = {.images = *at, .c2w = *at + count * picture};
-    block.fxfycxcy = block.c2w + count * 16;
-    *at += count * (picture + 16 + 4);
-    return block;
-}
-
-static size_t slot_bytes(const struct scene_loader *loader)
-{
-    size_t batch = (size_t)loader->options.batch_size;
-    size_t views = batch * ((size_t)loader->input_count + (size_t)loader->target_count);
-    size_t picture = (size_t)loader->options.sample.height * (size_t)loader->options.sample.width * 3;
-    return views * (picture + 16 + 4) * sizeof(float) + (views + batch) * sizeof(uint32_t);
-}
-
-static ttt_status make_slot(const struct scene_loader *loader, struct scene_slot *slot)
-{
-    size_t batch = (size_t)loader->options.batch_size, inputs = batch * (size_t)loader->input_count;
-    size_t targets = batch * (size_t)loader->target_count;
-    size_t picture = (size_t)loader->options.sample.height * (size_t)loader->options.sample.width * 3;
-    float *at = calloc(1, slot_bytes(loader));
-    if (!at)
-        return ttt_fail(TTT_MEMORY, "not enough memory for %d batches of %.1f MB in the loader",
-                        loader->slot_count, (double)slot_bytes(loader) / 1e6);
-    slot->memory = at;
-    slot->batch.inputs = lay_block(&at, inputs, picture);
-    slot->batch.targets = lay_block(&at, targets, picture);
-    slot->batch.scenes = (uint32_t *)at;
-    slot->batch.input_views = slot->batch.scenes + batch;
-    slot->batch.target_views = slot->batch.input_views + inputs;
-    slot->batch.input_count = loader->input_count;
-    slot->batch.target_count = loader->target_count;
-    return TTT_OK;
-}
-
-static ttt_status make_buffers(struct scene_loader *loader)
-{
-    const struct scene_sample_options *sample = &loader->options.sample;
+    const struct scene_loader_options *options = &loader->options;
+    const struct scene_sample_options *sample = &options->sample;
     TRY(count_views(loader));
     loader->bad = calloc(loader->set->count, sizeof *loader->bad);
-    loader->slots = calloc((size_t)loader->slot_count, sizeof *loader->slots);
-    if (!loader->bad || !loader->slots)
+    if (!loader->bad)
         return ttt_fail(TTT_MEMORY, "not enough memory for a loader");
-    for (int i = 0; i < loader->slot_count; i++)
-        TRY(make_slot(loader, &loader->slots[i]));
-    if (loader->options.cache_bytes == 0)
-        return TTT_OK;
-    return scene_cache_create(loader->set, sample->height, sample->width, loader->options.cache_bytes,
-                              &loader->cache);
-}
-
-/* Signals are left to the threads of the program itself. */
-static ttt_status start_threads(struct scene_loader *loader)
-{
-    sigset_t all, before;
-    int reason = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_mutex_lock(&loader->lock);
-    while (!reason && loader->thread_count < loader->options.threads) {
-        reason = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
-        loader->thread_count += !reason;
-    }
-    pthread_mutex_unlock(&loader->lock);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!reason)
-        return TTT_OK;
-    return ttt_fail(TTT_MEMORY, "only %d of %d loader threads could be started: %s", loader->thread_count,
-                    loader->options.threads, strerror(reason));
+    if (options->cache_bytes > 0)
+        TRY(scene_cache_create(loader->set, sample->height, sample->width, options->cache_bytes,
+                               &loader->cache));
+    const struct prefetch_options prefetch = {
+        .threads = options->threads,
+        .ahead = options->prefetch,
+        .first = options->first_step,
+        .end = UINT64_MAX,
+        .slot_bytes = slot_bytes(loader),
+        .context = loader,
+        .open = open_step,
+        .job = fill_example,
+        .report = options->report,
+        .report_context = options->context,
+    };
+    return prefetch_create(&prefetch, &loader->prefetch);
 }
 
 ttt_status scene_loader_create(const struct scene_set *set, const struct scene_loader_options *options,
@@ -248,14 +206,7 @@ ttt_status scene_loader_create(const struct scene_set *set, const struct scene_l
         return ttt_fail(TTT_MEMORY, "not enough memory for a loader");
     loader->set = set;
     loader->options = *options;
-    loader->opened = loader->handed = loader->released = options->first_step;
-    loader->slot_count = options->threads > 0 ? options->prefetch + 1 : 1;
-    pthread_mutex_init(&loader->lock, NULL);
-    pthread_cond_init(&loader->work, NULL);
-    pthread_cond_init(&loader->done, NULL);
-    ttt_status status = make_buffers(loader);
-    if (!status)
-        status = start_threads(loader);
+    ttt_status status = start_prefetch(loader);
     if (status)
         scene_loader_destroy(loader);
     else
@@ -267,25 +218,8 @@ void scene_loader_destroy(struct scene_loader *loader)
 {
     if (!loader)
         return;
-    pthread_mutex_lock(&loader->lock);
-    loader->stop = true;
-    pthread_cond_broadcast(&loader->work);
-    pthread_mutex_unlock(&loader->lock);
-    for (int i = 0; i < loader->thread_count; i++)
-        pthread_join(loader->threads[i], NULL);
-    for (struct scene_line *line = loader->lines, *next; line; line = next) {
-        next = line->next;
-        free(line);
-    }
-    for (int i = 0; loader->slots && i < loader->slot_count; i++) {
-        free(loader->slots[i].memory);
-        ttt_status_free(loader->slots[i].status);
-    }
-    free(loader->slots);
-    free(loader->bad);
+    prefetch_destroy(loader->prefetch);
     scene_cache_destroy(loader->cache);
-    pthread_cond_destroy(&loader->work);
-    pthread_cond_destroy(&loader->done);
-    pthread_mutex_destroy(&loader->lock);
+    free((void *)loader->bad);
     free(loader);
 }
