@@ -85,11 +85,7 @@ static ttt_status count_flops(const struct run_config *config, ttt_store *store,
     if (!status)
         status = ttt_plan_costs(plan, &nodes, &count);
     for (int i = 0; i < count && !status; i++) {
-        const bool in_block = !strncmp(nodes[i].name, "blocks.", strlen("blocks."));
-        /* Nodes outside of blocks have no scope: those after the blocks make the pictures. */
-        const bool after = i > 0 && !in_block && model->groups[config->model.lact.depth].flops > 0;
-        const int group = after ? config->model.lact.depth + 1 : group_of(&config->model.lact, nodes[i].name);
-        model->groups[group].flops += nodes[i].flops;
+        model->groups[group_of(&config->model.lact, nodes[i].name)].flops += nodes[i].flops;
         model->flops += nodes[i].flops;
     }
     free(nodes);

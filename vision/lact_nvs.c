@@ -75,6 +75,7 @@ static ttt_tensor tokens_of(const struct builder *b, const struct lact_nvs_views
 {
     ttt_graph *g = b->g;
     const int64_t h = b->config->image_height, w = b->config->image_width;
+    ttt_scope_push(g, "tokens");
     ttt_tensor rays = ttt_rays(g, views->fxfycxcy, views->c2w, h, w);
     const int64_t batch = ttt_size(g, rays, 0), count = ttt_size(g, rays, 1);
     ttt_tensor colour = ttt_valid(views->images) && !ttt_exists(views->images)
@@ -85,6 +86,7 @@ static ttt_tensor tokens_of(const struct builder *b, const struct lact_nvs_views
     ttt_tensor x = linear(b, -1, "input_linear.weight",
                           ttt_patches(g, pixels, b->config->patch, TTT_PATCH_CHANNEL_LAST), TTT_IDENTITY);
     x = norm(b, -1, "input_layernorm.weight", x);
+    ttt_scope_pop(g);
     return ttt_reshape(g, x, ttt_dims(batch, count, b->rows * b->columns, b->config->width));
 }
 
@@ -94,10 +96,12 @@ static ttt_tensor pictures_of(const struct builder *b, ttt_tensor x)
     ttt_graph *g = b->g;
     const int64_t batch = ttt_size(g, x, 0), count = ttt_size(g, x, 1);
     const int patch = b->config->patch;
+    ttt_scope_push(g, "image_token_decoder");
     x = linear(b, -1, "image_token_decoder.1.weight", norm(b, -1, "image_token_decoder.0.weight", x),
                TTT_IDENTITY);
     x = ttt_reshape(g, ttt_sigmoid(g, x), ttt_dims(batch * count, b->rows, b->columns, 3 * patch * patch));
     x = ttt_unpatches(g, x, patch, TTT_PATCH_CHANNEL_LAST);
+    ttt_scope_pop(g);
     return ttt_reshape(g, x, ttt_dims(batch, count, 3, b->config->image_height, b->config->image_width));
 }
 
