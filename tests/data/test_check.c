@@ -9,18 +9,6 @@
 #include "data/image_write.h"
 #include "tests/support/temporary.h"
 
-static int make_root(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_root(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 /* A picture of this size with a gradient, as JPEG or PNG by `name`'s ending. */
 static void put_picture(const char *root, const char *name, int width, int height, int channels)
 {
@@ -188,10 +176,10 @@ static void broken_files_are_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(everything_is_counted, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(folders_without_parts_are_taken_as_they_are, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(warnings_are_findings, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(progress_counts_every_picture, make_root, remove_root),
+        temporary_test(everything_is_counted),
+        temporary_test(folders_without_parts_are_taken_as_they_are),
+        temporary_test(warnings_are_findings),
+        temporary_test(progress_counts_every_picture),
         cmocka_unit_test(broken_files_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

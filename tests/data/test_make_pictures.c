@@ -24,28 +24,6 @@ static struct make_pictures_options small(int threads)
     return options;
 }
 
-static int make_root(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_root(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
-static void assert_same_file(const char *a, const char *b)
-{
-    size_t size_a, size_b;
-    uint8_t *bytes_a = temporary_read(a, &size_a), *bytes_b = temporary_read(b, &size_b);
-    assert_int_equal(size_a, size_b);
-    assert_memory_equal(bytes_a, bytes_b, size_a);
-    free(bytes_a);
-    free(bytes_b);
-}
-
 static void assert_same_set(const char *a, const char *b, const char *split)
 {
     struct pictures *set_a, *set_b;
@@ -57,7 +35,7 @@ static void assert_same_set(const char *a, const char *b, const char *split)
         check_ok(pictures_path(set_a, i, &path_a));
         check_ok(pictures_path(set_b, i, &path_b));
         assert_string_equal(path_a + strlen(a), path_b + strlen(b));
-        assert_same_file(path_a, path_b);
+        temporary_check_same(path_a, path_b);
         free(path_a);
         free(path_b);
     }
@@ -220,15 +198,14 @@ static void progress_counts_every_picture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(threads_do_not_matter, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(classes_are_even_and_pictures_have_their_size, make_root,
-                                        remove_root),
-        cmocka_unit_test_setup_teardown(all_sixteen_classes_can_be_made, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(a_run_can_be_repeated, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(parts_and_seeds_differ, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(other_folders_are_left_alone, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(options_out_of_range_are_refused, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(progress_counts_every_picture, make_root, remove_root),
+        temporary_test(threads_do_not_matter),
+        temporary_test(classes_are_even_and_pictures_have_their_size),
+        temporary_test(all_sixteen_classes_can_be_made),
+        temporary_test(a_run_can_be_repeated),
+        temporary_test(parts_and_seeds_differ),
+        temporary_test(other_folders_are_left_alone),
+        temporary_test(options_out_of_range_are_refused),
+        temporary_test(progress_counts_every_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,26 +20,11 @@ static struct make_scenes_options small(int threads)
     return options;
 }
 
-static int make_root(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_root(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void assert_same_file(const char *a, const char *b, const char *name)
 {
-    size_t size_a, size_b;
     char *path_a = temporary_path(a, "%s", name), *path_b = temporary_path(b, "%s", name);
-    uint8_t *bytes_a = temporary_read(path_a, &size_a), *bytes_b = temporary_read(path_b, &size_b);
-    assert_int_equal(size_a, size_b);
-    assert_memory_equal(bytes_a, bytes_b, size_a);
-    free(path_a), free(path_b), free(bytes_a), free(bytes_b);
+    temporary_check_same(path_a, path_b);
+    free(path_a), free(path_b);
 }
 
 static void threads_do_not_matter(void **state)
@@ -123,11 +108,10 @@ static void refusals(void **state)
     free(full);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(threads_do_not_matter), TEST(lists_are_the_scenes),
-                                       TEST(scenes_are_independent), TEST(refusals)};
+    const struct CMUnitTest tests[] = {temporary_test(threads_do_not_matter),
+                                       temporary_test(lists_are_the_scenes),
+                                       temporary_test(scenes_are_independent), temporary_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,18 +10,6 @@
 #include "data/pictures.h"
 #include "tests/support/temporary.h"
 
-static int make_root(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_root(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void touch(const char *root, const char *name)
 {
     temporary_file(root, name, "x", 1);
@@ -236,15 +224,15 @@ static void many_pictures_keep_their_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(classes_and_files_are_in_byte_order, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(other_files_are_left_out_and_links_followed, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(trailing_slashes_do_not_matter, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(missing_and_empty_folders_are_named, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(unreadable_folders_are_failures, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(val_takes_the_classes_of_train, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(titles_come_from_classes_txt, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(a_line_without_title_is_refused, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(many_pictures_keep_their_names, make_root, remove_root),
+        temporary_test(classes_and_files_are_in_byte_order),
+        temporary_test(other_files_are_left_out_and_links_followed),
+        temporary_test(trailing_slashes_do_not_matter),
+        temporary_test(missing_and_empty_folders_are_named),
+        temporary_test(unreadable_folders_are_failures),
+        temporary_test(val_takes_the_classes_of_train),
+        temporary_test(titles_come_from_classes_txt),
+        temporary_test(a_line_without_title_is_refused),
+        temporary_test(many_pictures_keep_their_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

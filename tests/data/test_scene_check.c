@@ -14,18 +14,6 @@
 
 static const struct scene_options STRICT = {0};
 
-static int make_folder(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 /* Judges a scene whose poses are misread in each way; the best reading undoes the mistake. */
 static void check_readings(const struct scene *scene)
 {
@@ -162,12 +150,10 @@ static void numbers(void **state)
     scene_free(&scene);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(made_scenes), cmocka_unit_test(real_scenes),
-                                       cmocka_unit_test(real_distortion), TEST(blank_pictures),
-                                       TEST(numbers)};
+    const struct CMUnitTest tests[] = {temporary_test(made_scenes), cmocka_unit_test(real_scenes),
+                                       cmocka_unit_test(real_distortion), temporary_test(blank_pictures),
+                                       temporary_test(numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,18 +18,6 @@ enum { VIEWS = 5 };
 static const struct scene_options STRICT = {0};
 static const struct scene_set_options SET = {.threads = 1};
 
-static int make_folder(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void assert_pose(const struct pose *a, const struct pose *b, double tolerance)
 {
     for (int i = 0; i < 4; i++)
@@ -241,16 +229,14 @@ static void degenerate_poses_have_a_frame(void **state)
     check_error(pose_normalisation_parse("mean", &normalisation), TTT_ARGUMENT, "none or mean_pose");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(opencv_cameras),
-        TEST(nerfstudio_with_shared_and_own_intrinsics),
-        TEST(blender),
-        TEST(missing_pictures_may_be_left_out),
-        TEST(lists),
+        temporary_test(opencv_cameras),
+        temporary_test(nerfstudio_with_shared_and_own_intrinsics),
+        temporary_test(blender),
+        temporary_test(missing_pictures_may_be_left_out),
+        temporary_test(lists),
         cmocka_unit_test(golden_poses),
         cmocka_unit_test(degenerate_poses_have_a_frame),
     };

@@ -211,23 +211,9 @@ static void small_pictures_and_few_views(void **state)
     free(a), free(b);
 }
 
-static int make_folder(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), TEST(bombs), TEST(damage),
-                                       TEST(small_pictures_and_few_views)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), temporary_test(bombs),
+                                       temporary_test(damage), temporary_test(small_pictures_and_few_views)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

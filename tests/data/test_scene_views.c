@@ -14,18 +14,6 @@
 #include "tests/data/scene_files.h"
 #include "tests/support/temporary.h"
 
-static int make_folder(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void rgba_over_white_is_pillows(void **state)
 {
     safetensors_file *file = fixture_open("resize.safetensors");
@@ -297,15 +285,17 @@ static void index_files(void **state)
     free(path);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(rgba_over_white_is_pillows), TEST(intrinsics_follow_the_cut),
-        TEST(distortion_is_taken_out),    TEST(picture_that_changed_is_refused),
-        cmocka_unit_test(rules),          cmocka_unit_test(choices_by_rule),
-        cmocka_unit_test(too_few_views),  TEST(index_files),
+        temporary_test(rgba_over_white_is_pillows),
+        temporary_test(intrinsics_follow_the_cut),
+        temporary_test(distortion_is_taken_out),
+        temporary_test(picture_that_changed_is_refused),
+        cmocka_unit_test(rules),
+        cmocka_unit_test(choices_by_rule),
+        cmocka_unit_test(too_few_views),
+        temporary_test(index_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

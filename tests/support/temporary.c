@@ -30,6 +30,18 @@ void temporary_remove(char *folder)
     free(folder);
 }
 
+int temporary_setup(void **state)
+{
+    *state = temporary_folder();
+    return 0;
+}
+
+int temporary_teardown(void **state)
+{
+    temporary_remove(*state);
+    return 0;
+}
+
 char *temporary_path(const char *folder, const char *format, ...)
 {
     char *name, *path;
@@ -68,4 +80,14 @@ uint8_t *temporary_read(const char *path, size_t *size)
     assert_int_equal(fread(bytes, 1, *size, file), *size);
     fclose(file);
     return bytes;
+}
+
+void temporary_check_same(const char *path, const char *other)
+{
+    size_t size, other_size;
+    uint8_t *bytes = temporary_read(path, &size), *other_bytes = temporary_read(other, &other_size);
+    assert_int_equal(size, other_size);
+    assert_memory_equal(bytes, other_bytes, size);
+    free(bytes);
+    free(other_bytes);
 }

@@ -24,12 +24,6 @@ static int make_set(void **state)
     return 0;
 }
 
-static int remove_set(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void test_a_good_set(void **state)
 {
     char *set = temporary_path(*state, "set");
@@ -98,10 +92,10 @@ static void test_missing_and_empty_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_good_set, make_set, remove_set),
-        cmocka_unit_test_setup_teardown(test_other_options_need_another_folder, make_set, remove_set),
-        cmocka_unit_test_setup_teardown(test_bad_pictures_are_named, make_set, remove_set),
-        cmocka_unit_test_setup_teardown(test_missing_and_empty_folders, make_set, remove_set),
+        cmocka_unit_test_setup_teardown(test_a_good_set, make_set, temporary_teardown),
+        cmocka_unit_test_setup_teardown(test_other_options_need_another_folder, make_set, temporary_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_pictures_are_named, make_set, temporary_teardown),
+        cmocka_unit_test_setup_teardown(test_missing_and_empty_folders, make_set, temporary_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,12 +26,6 @@ static int make_set(void **state)
     return 0;
 }
 
-static int remove_set(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void good_scenes(void **state)
 {
     char *list = temporary_path(*state, "set/train.json"), *maps = temporary_path(*state, "maps");
@@ -114,5 +108,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(good_scenes),
                                        cmocka_unit_test(flipped_axes_are_found),
                                        cmocka_unit_test(bad_scenes)};
-    return cmocka_run_group_tests(tests, make_set, remove_set);
+    return cmocka_run_group_tests(tests, make_set, temporary_teardown);
 }

@@ -15,18 +15,6 @@
 
 static const char layer[] = TEST_GOLDEN "/vittt_layer_baseline.safetensors";
 
-static int make_folder(void **state)
-{
-    *state = temporary_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    temporary_remove(*state);
-    return 0;
-}
-
 static void test_golden_vectors_pass(void **state)
 {
     (void)state;
@@ -216,11 +204,11 @@ int main(void)
         cmocka_unit_test(test_golden_vectors_pass),
         cmocka_unit_test(test_only_some_kinds),
         cmocka_unit_test(test_json),
-        cmocka_unit_test_setup_teardown(test_no_files, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_wrong_values_fail, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_unknown_kinds_are_skipped, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_wrong_metadata_fail, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_damaged_files_never_crash, make_folder, remove_folder),
+        temporary_test(test_no_files),
+        temporary_test(test_wrong_values_fail),
+        temporary_test(test_unknown_kinds_are_skipped),
+        temporary_test(test_wrong_metadata_fail),
+        temporary_test(test_damaged_files_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
