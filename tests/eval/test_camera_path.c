@@ -147,7 +147,6 @@ static void interpolation_over_half_a_turn(void **state)
     (void)state;
     for (int axis = 0; axis < 3; axis++) {
         struct camera cameras[2], path[5];
-        ring(cameras);
         cameras[0] = (struct camera){.c2w = scene_ring_pose(1, CAMERAS), .fxfycxcy = {1, 1, 1, 1}};
         cameras[1] = cameras[0];
         for (int row = 0; row < 3; row++)
