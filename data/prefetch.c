@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "data/workers.h"
+#include "ttt/base/clock.h"
 
 struct line {
     struct line *next;
@@ -35,13 +35,6 @@ struct prefetch {
     int thread_count;
     pthread_t threads[WORKERS_MAX];
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static struct slot *slot_of(struct prefetch *prefetch, uint64_t sequence)
 {
@@ -78,9 +71,9 @@ static bool take_job(struct prefetch *prefetch, struct slot **slot, int *job)
 static void do_job(struct prefetch *prefetch, struct slot *slot, int job)
 {
     pthread_mutex_unlock(&prefetch->lock);
-    double start = now();
+    double start = ttt_seconds();
     ttt_status status = prefetch->options.job(prefetch->options.context, slot->memory, job);
-    double seconds = now() - start;
+    double seconds = ttt_seconds() - start;
     pthread_mutex_lock(&prefetch->lock);
     prefetch->times.worked += seconds;
     if (status && (!slot->status || job < slot->failed)) {
@@ -154,14 +147,14 @@ static void end_lines(const struct prefetch_options *options, struct line *line)
 
 ttt_status prefetch_next(struct prefetch *prefetch, void **slot, double *waited)
 {
-    double start = now();
+    double start = ttt_seconds();
     pthread_mutex_lock(&prefetch->lock);
     release(prefetch);
     ttt_status status = hand_out(prefetch, slot);
     struct line *lines = prefetch->lines;
     prefetch->lines = NULL;
     prefetch->next_line = &prefetch->lines;
-    double seconds = now() - start;
+    double seconds = ttt_seconds() - start;
     prefetch->times.waited += seconds;
     pthread_mutex_unlock(&prefetch->lock);
     *waited += seconds;

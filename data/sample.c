@@ -2,9 +2,9 @@
 #include "data/sample.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "data/workers.h"
+#include "ttt/base/clock.h"
 
 ttt_status sample_load(const struct pictures *set, uint32_t index, const struct sample_options *options,
                        ttt_random *random, float *out, int *warnings)
@@ -42,19 +42,12 @@ struct benchmark {
     } workers[WORKERS_MAX];
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static ttt_status benchmark_job(void *context, int worker, size_t index)
 {
     struct benchmark *benchmark = context;
     const struct picture_transform *transform = &benchmark->options->transform;
     uint32_t count = benchmark->set->count, picture = (uint32_t)(index % count);
-    double start = now();
+    double start = ttt_seconds();
     float **out = &benchmark->workers[worker].out;
     if (!*out)
         *out = malloc((size_t)transform->height * (size_t)transform->width * 3 * sizeof(float));
@@ -64,7 +57,7 @@ static ttt_status benchmark_job(void *context, int worker, size_t index)
     int warnings = 0;
     ttt_random random = ttt_random_start(0, TTT_RANDOM_AUGMENT, index / count, picture);
     ttt_status status = sample_load(benchmark->set, picture, benchmark->options, &random, *out, &warnings);
-    benchmark->workers[worker].seconds += now() - start;
+    benchmark->workers[worker].seconds += ttt_seconds() - start;
     if (!status || !sample_is_bad(status))
         return status;
     ttt_status_free(status);
@@ -80,9 +73,9 @@ ttt_status sample_benchmark(const struct pictures *set, const struct sample_opti
         return ttt_fail(TTT_MEMORY, "not enough memory to time the transform");
     benchmark->set = set;
     benchmark->options = options;
-    double start = now(), busy = 0;
+    double start = ttt_seconds(), busy = 0;
     ttt_status status = workers_run(threads, pictures, benchmark_job, benchmark);
-    *rate = (struct sample_rate){.seconds = now() - start, .pictures = pictures};
+    *rate = (struct sample_rate){.seconds = ttt_seconds() - start, .pictures = pictures};
     for (int i = 0; i < WORKERS_MAX; i++) {
         busy += benchmark->workers[i].seconds;
         rate->bad += benchmark->workers[i].bad;

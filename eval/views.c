@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "eval/metrics.h"
+#include "ttt/base/clock.h"
 
 /* Least side of a picture that SSIM is defined for. */
 enum { SSIM_LEAST_SIDE = 11 };
@@ -28,13 +28,6 @@ struct evaluation {
     int input_count, target_count, room[2]; /* room: of both arrays of views */
     struct pose_frame frame;
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static ttt_status evaluation_create(const struct lact_nvs_config *config, ttt_store *store,
                                     const struct views_options *options, struct evaluation *e)
@@ -207,9 +200,9 @@ static ttt_status judge_target(struct evaluation *e, const struct scene *scene, 
     TRY(view_block_load(scene, &target->view, 1, &e->frame, e->config->image_height, e->config->image_width,
                         NULL, &block));
     interleave(e, e->picture, e->truth);
-    const double began = now();
+    const double began = ttt_seconds();
     TRY(view_renderer_render(&e->renderer, fxfycxcy, c2w, 1, e->picture));
-    result->render_seconds += now() - began;
+    result->render_seconds += ttt_seconds() - began;
     for (int64_t i = 0; i < e->values; i++)
         if (!isfinite(e->picture[i]))
             return ttt_fail(TTT_NUMERIC, "%s: the rendered view %u has values that are not numbers",
@@ -237,9 +230,9 @@ static ttt_status judge_scene(struct evaluation *e, uint32_t number, struct view
     TRY(load_inputs(e, judged->scene, number));
     TRY(prepare_renderer(e));
     const struct view_block inputs = input_block(e);
-    const double began = now();
+    const double began = ttt_seconds();
     TRY(view_renderer_reconstruct(&e->renderer, &inputs));
-    result->reconstruct_seconds += now() - began;
+    result->reconstruct_seconds += ttt_seconds() - began;
     mean_colour(e, colour);
     judged->inputs = e->input_count;
     judged->likeness = nothing;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/command.h"
@@ -13,6 +12,7 @@
 #include "train/classify.h"
 #include "train/loop.h"
 #include "train/views.h"
+#include "ttt/base/clock.h"
 
 static const char help[] = "usage: ttt train CONFIG [key=value ...] [--json]\n"
                            "\n"
@@ -59,13 +59,6 @@ struct display {
     double shown;        /* when, in seconds */
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static const char *duration(double seconds, char text[48])
 {
     long s = isfinite(seconds) ? lround(seconds) : 0;
@@ -91,9 +84,9 @@ static void show_progress(void *context, const struct train_progress *p)
     struct display *display = context;
     const double pause = display->terminal ? 0.1 : 10;
     bool last = p->step == p->steps;
-    if (display->quiet || (!last && now() - display->shown < pause))
+    if (display->quiet || (!last && ttt_seconds() - display->shown < pause))
         return;
-    display->shown = now();
+    display->shown = ttt_seconds();
     char left[48], bar[BAR + 1];
     int full = (int)(BAR * p->step / p->steps);
     memset(bar, '.', BAR);

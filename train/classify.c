@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "train/class_names.h"
+#include "ttt/base/clock.h"
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 
 struct classify {
@@ -144,19 +144,12 @@ static ttt_status prepare_judge(struct classify *c, ttt_store *store, const char
     return classifier_prepare(&c->judge);
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)
 {
     struct classify *c = context;
     struct loader_options options = classify_loader_options(c->config);
     classification_counts counts;
-    double began = now();
+    double began = ttt_seconds();
     options.report = report_bad_file;
     options.context = c;
     TRY(prepare_judge(c, store, prefix));
@@ -169,7 +162,7 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
                                                  {"top5", 100 * (double)counts.top5 / total}},
                                       .count = 3,
                                       .best = 1,
-                                      .seconds = now() - began,
+                                      .seconds = ttt_seconds() - began,
                                       .samples = counts.total};
     classification_counts_free(&counts);
     return TTT_OK;

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "train/journal.h"
 #include "train/snapshot.h"
 #include "train/step.h"
+#include "ttt/base/clock.h"
 
 /* Everything a run holds while it goes on. */
 struct run {
@@ -37,13 +37,6 @@ struct run {
     double all_seconds;
     int64_t all_samples;
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -257,9 +250,9 @@ static void report_progress(struct run *run, const struct step_result *result, d
 static ttt_status take_step(struct run *run)
 {
     struct step_result result;
-    double began = now(), rate = schedule_rate(&run->schedule, run->done);
+    double began = ttt_seconds(), rate = schedule_rate(&run->schedule, run->done);
     TRY(train_step_run(&run->step, run->task, run->done, rate, &result));
-    double seconds = now() - began;
+    double seconds = ttt_seconds() - began;
     run->done++;
     run->seconds += seconds;
     run->all_seconds += seconds;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "train/run_folder.h"
+#include "ttt/base/clock.h"
 #include "ttt/ops/mse/mse.h"
 
 struct views {
@@ -113,13 +113,6 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
     return ttt_plan_write(plan, "target_c2w", batch.targets.c2w);
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 struct views_options views_evaluation_options(const struct run_config *config,
                                               const struct views_sample *sample)
 {
@@ -137,7 +130,7 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
     struct views *v = context;
     struct views_options options = views_evaluation_options(v->config, &v->samples[VIEWS_TO_EVALUATE]);
     struct views_result result;
-    const double began = now();
+    const double began = ttt_seconds();
     options.prefix = prefix;
     if (v->observer) {
         options.progress = v->observer->evaluation;
@@ -151,7 +144,7 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
                                                  {"mean_colour_psnr", all->mean_colour_psnr}},
                                       .count = 4,
                                       .best = 0,
-                                      .seconds = now() - began,
+                                      .seconds = ttt_seconds() - began,
                                       .samples = result.target_count};
     views_result_free(&result);
     return TTT_OK;

@@ -12,14 +12,8 @@
 #include "tests/support/temporary.h"
 #include "tests/tools/training.h"
 #include "train/run_folder.h"
+#include "ttt/base/clock.h"
 #include "ttt/base/random.h"
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void nap(double seconds)
 {
@@ -99,9 +93,9 @@ static void check_kills(int round, const char *first, const char *second, const 
     struct rivals r = {named("whole_%d", round),          named("killed_%d", round),
                        named("run.name=whole_%d", round), named("run.name=killed_%d", round),
                        named("runs/killed_%d", round),    more};
-    double began = now();
+    double began = ttt_seconds();
     succeed(run("train", "tiny.yaml", "train.save_steps=2", r.whole_name, first, second, third));
-    double life = now() - began;
+    double life = ttt_seconds() - began;
     ttt_random random = ttt_random_start(1, TTT_RANDOM_TEST, (uint64_t)round, 0);
     int kills = 0;
     for (int i = 0; i < ATTEMPTS; i++) {
@@ -158,9 +152,9 @@ static off_t file_size(const char *path)
 /* Waits until a run has written some steps down, behind what was there before. */
 static void wait_for_steps(const char *events, off_t before)
 {
-    double began = now();
+    double began = ttt_seconds();
     while (file_size(events) < before + 1000) {
-        if (now() - began > 60)
+        if (ttt_seconds() - began > 60)
             fail_msg("%s does not grow", events);
         nap(1e-3);
     }

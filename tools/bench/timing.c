@@ -1,17 +1,11 @@
 /* Repeating something and taking its time. */
 #include "tools/bench/timing.h"
+#include "ttt/base/clock.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 enum { RUNS = 10, FEWEST_RUNS = 3, SECONDS = 10 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b)
 {
@@ -37,9 +31,9 @@ ttt_status bench_time(ttt_status (*work)(void *context), void *context, int warm
     for (int i = 0; i < warmup && !status; i++)
         status = work(context);
     while (!status && count < most && (runs || count < FEWEST_RUNS || spent < SECONDS)) {
-        double start = now();
+        double start = ttt_seconds();
         status = work(context);
-        seconds[count] = now() - start;
+        seconds[count] = ttt_seconds() - start;
         spent += seconds[count++];
     }
     if (!status)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "data/image_write.h"
 #include "data/made_folder.h"
@@ -12,6 +11,7 @@
 #include "eval/metrics.h"
 #include "eval/sheet.h"
 #include "tools/render/job.h"
+#include "ttt/base/clock.h"
 
 enum {
     SHEET_ACROSS = 8,
@@ -36,13 +36,6 @@ struct output {
     float *sheet;         /* (3, shown, 3, height, width): rendered, truth, error */
     float *given;         /* (input_count, 3, height, width) */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static ttt_status no_memory(const struct output *o)
 {
@@ -104,9 +97,9 @@ static ttt_status reconstruct(struct output *o)
                            NULL, &block),
            cleanup);
     TRY_TO(view_renderer_prepare(&job->renderer), cleanup);
-    const double began = now();
+    const double began = ttt_seconds();
     TRY_TO(view_renderer_reconstruct(&job->renderer, &block), cleanup);
-    o->outcome->reconstruct_seconds = now() - began;
+    o->outcome->reconstruct_seconds = ttt_seconds() - began;
 cleanup:
     free(cameras);
     return status;
@@ -124,9 +117,9 @@ static ttt_status render(struct output *o, int first, int count)
         for (int k = 0; k < 16; k++)
             poses[16 * i + k] = (float)seen.m[k / 4][k % 4];
     }
-    const double began = now();
+    const double began = ttt_seconds();
     TRY(view_renderer_render(&o->job->renderer, intrinsics, poses, count, o->pictures));
-    o->outcome->render_seconds += now() - began;
+    o->outcome->render_seconds += ttt_seconds() - began;
     return TTT_OK;
 }
 

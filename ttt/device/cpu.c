@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "ttt/base/clock.h"
 #include "ttt/device/device_internal.h"
 
 /* Present where the BLAS is OpenBLAS; a BLAS without it must be serial. */
@@ -72,20 +72,13 @@ static ttt_status cpu_copy(ttt_device *device, void *to, const void *from, size_
     return TTT_OK;
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* The side of the square product whose rate is the machine's: large enough to amortise packing. */
 enum { MEASURED_SIDE = 1536 };
 
 /* One product, each thread computing its rows. */
 static double product_seconds(int threads, const float *a, const float *b, float *c)
 {
-    double start = now();
+    double start = ttt_seconds();
 #pragma omp parallel num_threads(threads)
     {
         int n = MEASURED_SIDE, share = omp_get_num_threads(), me = omp_get_thread_num();
@@ -93,19 +86,19 @@ static double product_seconds(int threads, const float *a, const float *b, float
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, n, n, 1, a + (size_t)from * n, n, b, n,
                     0, c + (size_t)from * n, n);
     }
-    return now() - start;
+    return ttt_seconds() - start;
 }
 
 static double copy_seconds(int threads, size_t bytes, const char *from, char *to)
 {
-    double start = now();
+    double start = ttt_seconds();
 #pragma omp parallel num_threads(threads)
     {
         size_t share = (size_t)omp_get_num_threads(), me = (size_t)omp_get_thread_num();
         size_t first = bytes * me / share, last = bytes * (me + 1) / share;
         memcpy(to + first, from + first, last - first);
     }
-    return now() - start;
+    return ttt_seconds() - start;
 }
 
 static ttt_status cpu_measure(ttt_device *device, ttt_device_rates *rates)

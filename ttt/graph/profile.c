@@ -1,15 +1,8 @@
 /* Timing a plan node by node. */
 #include <stdlib.h>
-#include <time.h>
 
+#include "ttt/base/clock.h"
 #include "ttt/graph/plan_internal.h"
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b)
 {
@@ -22,9 +15,9 @@ static ttt_status time_nodes(ttt_plan *plan, int runs, double *seconds)
     for (int run = 0; run < runs; run++)
         for (int n = 0; n < plan->n_nodes; n++) {
             ttt_launch launch = plan_launch(plan, &plan->nodes[n]);
-            double start = now();
+            double start = ttt_seconds();
             TRY(plan->nodes[n].row->run(&launch));
-            seconds[n * runs + run] = now() - start;
+            seconds[n * runs + run] = ttt_seconds() - start;
         }
     return TTT_OK;
 }
