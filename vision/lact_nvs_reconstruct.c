@@ -12,6 +12,8 @@ static void keep_state(const struct lact_nvs_builder *b, int block, int64_t batc
         if (!ttt_exists(fast->w[i]))
             continue;
         ttt_tensor variable = lact_nvs_state(b, block, i, batch);
+        if (fast->w[i].index == variable.index) /* adding views leaves the fixed ones as they are */
+            continue;
         ttt_tensor value = ttt_contiguous(b->g, ttt_expand(b->g, fast->w[i], ttt_shape_of(b->g, variable)));
         ttt_clear(b->g, &variable, 1);
         ttt_accumulate(b->g, &variable, &value, 1);
