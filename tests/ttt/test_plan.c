@@ -43,6 +43,27 @@ static void chains_are_fused_unless_kept(void **state)
     graph_fixture_close(&f);
 }
 
+static void neighbours_that_share_operands_are_joined(void **state)
+{
+    (void)state;
+    struct graph_fixture f;
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(5)), z = graph_fixture_input(&f, "z", ttt_dims(5));
+    ttt_tensor product = ttt_mul(f.graph, x, z);
+    ttt_output(f.graph, "product", product);
+    ttt_output(f.graph, "sum", ttt_add(f.graph, x, z));
+    ttt_output(f.graph, "less", ttt_sub(f.graph, product, z)); /* reads what its neighbour makes */
+    graph_fixture_plan(&f, NULL);
+    assert_int_equal(ttt_plan_node_count(f.plan), 1);
+    graph_fixture_count_up(&f, "x");
+    graph_fixture_count_up(&f, "z");
+    graph_fixture_run(&f);
+    graph_fixture_expect(&f, "product", (float[]){1, 4, 9, 16, 25}, 5);
+    graph_fixture_expect(&f, "sum", (float[]){2, 4, 6, 8, 10}, 5);
+    graph_fixture_expect(&f, "less", (float[]){0, 2, 6, 12, 20}, 5);
+    graph_fixture_close(&f);
+}
+
 static void variables_are_shared_through_the_store(void **state)
 {
     (void)state;
@@ -225,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_output_needs_is_dropped),
         cmocka_unit_test(chains_are_fused_unless_kept),
+        cmocka_unit_test(neighbours_that_share_operands_are_joined),
         cmocka_unit_test(variables_are_shared_through_the_store),
         cmocka_unit_test(a_variable_has_one_shape),
         cmocka_unit_test(forced_rows_must_exist),

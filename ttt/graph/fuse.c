@@ -4,13 +4,17 @@
  * right: same shape, nothing else reads the result, and no node with effects stands between the two.  A cheap
  * producer, one with a single operand of full size, is repeated inside each of its readers, if all can take
  * it.
+ *
+ * Then neighbours that share operands are joined, so that these are read once: the later one moves up to the
+ * earlier, if all that it reads is there by then, and the node has the outputs of both.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ttt/graph/plan_internal.h"
 
-enum { MOST_INPUTS = 24, CHEAP = 2, FEW_INPUTS = 3 };
+/* NEAR: what moves up by so many nodes of a layer hardly adds to the memory that lives at one time. */
+enum { MOST_INPUTS = 24, CHEAP = 2, FEW_INPUTS = 3, NEAR = 8 };
 
 struct fusion {
     ttt_plan *plan;
@@ -116,45 +120,83 @@ static int number_of(ttt_tensor x, ttt_tensor *inputs, int *count)
     return (*count)++;
 }
 
+/* The work of two nodes in one: its inputs, and where both find theirs among them. */
+struct joint {
+    ttt_tensor in[MOST_INPUTS];
+    int first[MOST_INPUTS], second[MOST_INPUTS], count;
+    void *attributes;
+};
+
+static bool number_inputs(struct joint *joint, const struct plan_node *first, const struct plan_node *second)
+{
+    if (first->n_in > MOST_INPUTS || second->n_in > MOST_INPUTS)
+        return false;
+    for (int i = 0; i < first->n_in; i++)
+        if ((joint->first[i] = number_of(first->in[i], joint->in, &joint->count)) == MOST_INPUTS)
+            return false;
+    for (int i = 0; i < second->n_in; i++) {
+        int fed = first->n_out;
+        while (--fed >= 0 && second->in[i].index != first->out[fed].index)
+            ;
+        joint->second[i] = fed >= 0 ? -1 - fed : number_of(second->in[i], joint->in, &joint->count);
+        if (joint->second[i] == MOST_INPUTS)
+            return false;
+    }
+    return true;
+}
+
+/* Composes two nodes; false when they do not fit into one or, with *status set, when memory is out. */
+static bool compose(struct joint *joint, const struct plan_node *first, bool keep,
+                    const struct plan_node *second, ttt_status *status)
+{
+    *joint = (struct joint){0};
+    if (!number_inputs(joint, first, second))
+        return false;
+    joint->attributes = malloc(first->op->attribute_size + 1);
+    if (!joint->attributes) {
+        *status = ttt_fail(TTT_MEMORY, "no memory to fuse the graph");
+        return false;
+    }
+    if (first->op->compose(joint->attributes, first->attributes, joint->first, keep, second->attributes,
+                           joint->second, joint->count))
+        return true;
+    free(joint->attributes);
+    return false;
+}
+
+static void count_inputs(struct fusion *f, const struct plan_node *node, int sign)
+{
+    for (int i = 0; i < node->n_in; i++)
+        f->readers[storage_index(f, node->in[i])] += sign;
+}
+
+/* Gives the joint work to a node; frees it when memory is out. */
+static bool take(struct fusion *f, struct joint *joint, struct plan_node *node, ttt_status *status)
+{
+    ttt_tensor *in = malloc((size_t)(joint->count + 1) * sizeof *in);
+    if (!in) {
+        free(joint->attributes);
+        *status = ttt_fail(TTT_MEMORY, "no memory to fuse the graph");
+        return false;
+    }
+    memcpy(in, joint->in, (size_t)joint->count * sizeof *in);
+    count_inputs(f, node, -1);
+    free(node->attributes);
+    free(node->in);
+    node->attributes = joint->attributes;
+    node->in = in;
+    node->n_in = joint->count;
+    count_inputs(f, node, 1);
+    return true;
+}
+
 /* Replaces the consumer by a node that does the work of both. */
 static bool absorb(struct fusion *f, int producer, int consumer, ttt_status *status)
 {
     struct plan_node *p = &f->plan->nodes[producer], *c = &f->plan->nodes[consumer];
-    ttt_tensor inputs[MOST_INPUTS];
-    int p_inputs[MOST_INPUTS], c_inputs[MOST_INPUTS], count = 0;
-    if (p->n_in > MOST_INPUTS || c->n_in > MOST_INPUTS)
+    struct joint joint;
+    if (!compose(&joint, p, false, c, status) || !take(f, &joint, c, status))
         return false;
-    for (int i = 0; i < p->n_in; i++)
-        if ((p_inputs[i] = number_of(p->in[i], inputs, &count)) == MOST_INPUTS)
-            return false;
-    for (int i = 0; i < c->n_in; i++) {
-        bool fed = c->in[i].index == p->out[0].index;
-        if ((c_inputs[i] = fed ? -1 : number_of(c->in[i], inputs, &count)) == MOST_INPUTS)
-            return false;
-    }
-    void *merged = malloc(c->op->attribute_size + 1);
-    ttt_tensor *in = malloc((size_t)(count + 1) * sizeof *in);
-    if (!merged || !in) {
-        free(merged);
-        free(in);
-        *status = ttt_fail(TTT_MEMORY, "no memory to fuse the graph");
-        return false;
-    }
-    if (!c->op->compose(merged, p->attributes, p_inputs, c->attributes, c_inputs, count)) {
-        free(merged);
-        free(in);
-        return false;
-    }
-    for (int i = 0; i < c->n_in; i++)
-        f->readers[storage_index(f, c->in[i])]--;
-    memcpy(in, inputs, (size_t)count * sizeof *in);
-    for (int i = 0; i < count; i++)
-        f->readers[storage_index(f, in[i])]++;
-    free(c->attributes);
-    free(c->in);
-    c->attributes = merged;
-    c->in = in;
-    c->n_in = count;
     c->merged += p->merged;
     return true;
 }
@@ -162,8 +204,7 @@ static bool absorb(struct fusion *f, int producer, int consumer, ttt_status *sta
 static void drop(struct fusion *f, int node)
 {
     struct plan_node *dropped = &f->plan->nodes[node];
-    for (int i = 0; i < dropped->n_in; i++)
-        f->readers[storage_index(f, dropped->in[i])]--;
+    count_inputs(f, dropped, -1);
     plan_node_clear(dropped);
 }
 
@@ -184,6 +225,91 @@ static ttt_status fuse_into(struct fusion *f, int consumer)
     return status;
 }
 
+static bool reads(const struct plan_node *node, ttt_tensor x)
+{
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i].index == x.index)
+            return true;
+    return false;
+}
+
+/* Whether everything that `second` reads is there when `first` runs, or is just what `first` makes. */
+static bool could_run_at(const struct fusion *f, const struct plan_node *second, int first)
+{
+    const struct plan_node *node = &f->plan->nodes[first];
+    for (int i = 0; i < second->n_in; i++) {
+        int producer = f->producer[storage_index(f, second->in[i])];
+        bool direct = false;
+        for (int k = 0; k < node->n_out; k++)
+            direct |= second->in[i].index == node->out[k].index;
+        if (producer > first || (producer == first && !direct))
+            return false;
+    }
+    return true;
+}
+
+/* Whether joining saves reading a tensor of full size. */
+static bool share_operand(const struct fusion *f, const struct plan_node *first,
+                          const struct plan_node *second)
+{
+    for (int i = 0; i < second->n_in; i++) {
+        bool shared = reads(first, second->in[i]);
+        for (int k = 0; k < first->n_out; k++)
+            shared |= second->in[i].index == first->out[k].index;
+        if (shared && ttt_shape_equal(f->plan->tensors[second->in[i].index].shape,
+                                      f->plan->tensors[second->out[0].index].shape))
+            return true;
+    }
+    return false;
+}
+
+static bool worth_joining(const struct fusion *f, int first, int second)
+{
+    const struct plan_node *a = &f->plan->nodes[first], *b = &f->plan->nodes[second];
+    return b->op == a->op && f->effects[first] == f->effects[second] &&
+           ttt_shape_equal(f->plan->tensors[a->out[0].index].shape,
+                           f->plan->tensors[b->out[0].index].shape) &&
+           a->backward == b->backward && !strcmp(a->name, b->name) && share_operand(f, a, b) &&
+           could_run_at(f, b, first);
+}
+
+/* Moves the second node's work into the first, behind whose outputs come the second's. */
+static ttt_status join(struct fusion *f, int first, int second)
+{
+    struct plan_node *a = &f->plan->nodes[first], *b = &f->plan->nodes[second];
+    struct joint joint;
+    ttt_status status = TTT_OK;
+    if (!compose(&joint, a, true, b, &status))
+        return status;
+    ttt_tensor *out = realloc(a->out, (size_t)(a->n_out + b->n_out) * sizeof *out);
+    if (!out) {
+        free(joint.attributes);
+        return ttt_fail(TTT_MEMORY, "no memory to fuse the graph");
+    }
+    a->out = out;
+    if (!take(f, &joint, a, &status))
+        return status;
+    memcpy(a->out + a->n_out, b->out, (size_t)b->n_out * sizeof *out);
+    a->n_out += b->n_out;
+    a->merged += b->merged;
+    for (int i = 0; i < b->n_out; i++)
+        f->producer[storage_index(f, b->out[i])] = first;
+    drop(f, second);
+    return TTT_OK;
+}
+
+static ttt_status join_neighbours(struct fusion *f, int first)
+{
+    ttt_status status = TTT_OK;
+    int between = 0;
+    for (int second = first + 1; second < f->plan->n_nodes && between < NEAR && !status; second++) {
+        if (f->plan->nodes[second].op && worth_joining(f, first, second))
+            status = join(f, first, second);
+        between += f->plan->nodes[second].op != NULL;
+    }
+    return status;
+}
+
 ttt_status plan_fuse(ttt_plan *plan)
 {
     struct fusion f = {.plan = plan};
@@ -198,6 +324,9 @@ ttt_status plan_fuse(ttt_plan *plan)
     for (int n = 0; n < plan->n_nodes && !status; n++)
         if (plan->nodes[n].op && plan->nodes[n].op->compose)
             status = fuse_into(&f, n);
+    for (int n = 0; n < plan->n_nodes && !status; n++)
+        if (plan->nodes[n].op && plan->nodes[n].op->compose)
+            status = join_neighbours(&f, n);
     free(f.producer);
     free(f.readers);
     free(f.effects);

@@ -72,23 +72,32 @@ static bool read_otherwise(const ttt_plan *plan, const struct plan_node *node, i
     return false;
 }
 
+/* Whether output `out` may lie in the memory of the node's input i, which ends here. */
+static bool may_overwrite(const ttt_plan *plan, int n, ttt_tensor out, int i)
+{
+    const struct plan_node *node = &plan->nodes[n];
+    if (!(node->op->overwrites >> (i < 31 ? i : 31) & 1) || !ttt_exists(node->in[i]))
+        return false;
+    const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])];
+    return in->kind == STORAGE_ACTIVATION && in->last == n &&
+           in->bytes == plan->storages[plan->tensors[out.index].storage].bytes &&
+           covers_storage(plan, node->in[i]) && covers_storage(plan, out) && !read_otherwise(plan, node, i);
+}
+
 /* Lets outputs take over the memory of inputs that end here. */
 static void find_overwrites(ttt_plan *plan)
 {
     for (int n = 0; n < plan->n_nodes; n++) {
-        struct plan_node *node = &plan->nodes[n];
-        struct plan_storage *out = node->n_out ? storage_of(plan, node->out[0]) : NULL;
-        for (int i = 0; i < node->n_in && out && out->same_as < 0; i++) {
-            if (!(node->op->overwrites >> (i < 31 ? i : 31) & 1) || !ttt_exists(node->in[i]))
-                continue;
-            int root = root_of(plan, node->in[i]);
-            struct plan_storage *in = &plan->storages[root];
-            if (in->kind != STORAGE_ACTIVATION || in->last != n || in->bytes != out->bytes ||
-                !covers_storage(plan, node->in[i]) || !covers_storage(plan, node->out[0]) ||
-                read_otherwise(plan, node, i))
-                continue;
-            out->same_as = root;
-            in->last = out->last > n ? out->last : n;
+        const struct plan_node *node = &plan->nodes[n];
+        int outputs = node->op->all_overwrite ? node->n_out : node->n_out > 0;
+        for (int k = 0; k < outputs; k++) {
+            struct plan_storage *out = storage_of(plan, node->out[k]);
+            for (int i = 0; i < node->n_in && out->same_as < 0 && out->last > n; i++) {
+                if (!may_overwrite(plan, n, node->out[k], i))
+                    continue;
+                out->same_as = root_of(plan, node->in[i]);
+                plan->storages[out->same_as].last = out->last; /* so that no other output takes it */
+            }
         }
     }
 }

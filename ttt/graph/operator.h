@@ -62,16 +62,18 @@ typedef struct ttt_operator {
 
     /* Bit i: output 0 may be written over input i, if that has the same layout and is not used later. */
     unsigned overwrites;
+    bool all_overwrite; /* the same holds for its other outputs, each over another input */
 
     bool has_effect; /* it writes variables among its inputs: never dropped, never moved */
     bool is_view;    /* its outputs are other shapes over input 0 (ttt_view_add): nothing is launched */
 
-    /* Merges two nodes of this operator into one that does the work of both, the producer's only output
-     * being an operand of the consumer.  The merged node's inputs are numbered anew: producer_inputs[i] and
-     * consumer_inputs[i] give the new number of each old input, -1 for the producer's output.  Writes the
-     * merged attributes; false when the two do not fit into one.  NULL: nodes of this operator stay apart. */
-    bool (*compose)(void *merged, const void *producer, const int *producer_inputs, const void *consumer,
-                    const int *consumer_inputs, int n_inputs);
+    /* Merges two nodes of this operator, whose outputs are of one shape, into one that does the work of
+     * both.  Its inputs are numbered anew: first_inputs[i] and second_inputs[i] give the new number of each
+     * old input, -1 - k for output k of the first.  Its outputs are those of the first, if `keep`, then those
+     * of the second.  Writes the merged attributes; false when the two do not fit into one.  NULL: nodes of
+     * this operator stay apart. */
+    bool (*compose)(void *merged, const void *first, const int *first_inputs, bool keep, const void *second,
+                    const int *second_inputs, int n_inputs);
 
     const ttt_implementation *const *implementations; /* best first, ends with NULL */
 } ttt_operator;

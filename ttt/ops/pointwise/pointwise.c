@@ -32,8 +32,9 @@ static ttt_tensor build(ttt_graph *g, enum pointwise_function function, ttt_tens
         return ttt_graph_fail(g, TTT_SHAPE, "shapes %s and %s do not broadcast",
                               ttt_shape_text(ttt_shape_of(g, a), x), ttt_shape_text(ttt_shape_of(g, b), y));
     }
-    struct pointwise_program program = {.n_inputs = binary && a.index != b.index ? 2 : 1,
-                                        .n_instructions = 1};
+    struct pointwise_program program = {
+        .n_inputs = binary && a.index != b.index ? 2 : 1, .n_instructions = 1, .n_outputs = 1};
+    program.outputs[0] = (uint8_t)program.n_inputs;
     program.instructions[0] =
         (struct pointwise_instruction){(uint8_t)function, 0, (uint8_t)(program.n_inputs - 1), constant};
     return ttt_node_add_one(g, &ttt_op_pointwise, &program, (ttt_tensor[]){a, b}, program.n_inputs,
@@ -217,7 +218,8 @@ static ttt_cost pointwise_cost(const ttt_launch *launch)
             bytes *= launch->in[i].stride[d] ? (double)launch->in[i].shape.size[d] : 1;
         cost.bytes += bytes;
     }
-    cost.bytes += (double)ttt_operand_bytes(&launch->out[0]);
+    for (int i = 0; i < launch->n_out; i++)
+        cost.bytes += (double)ttt_operand_bytes(&launch->out[i]);
     return cost;
 }
 
@@ -227,6 +229,7 @@ const ttt_operator ttt_op_pointwise = {
     .gradient = pointwise_gradient,
     .cost = pointwise_cost,
     .overwrites = ~0u,
+    .all_overwrite = true,
     .compose = pointwise_compose,
     .implementations = (const ttt_implementation *const[]){&ttt_pointwise_cpu, NULL},
 };

@@ -121,16 +121,15 @@ static const float *gather(const struct walk *walk, const ttt_launch *launch, in
     return scratch;
 }
 
-static inline float silu_grad(float x)
+/* silu'(x), s being the sigmoid of x */
+static inline float silu_grad(float x, float s)
 {
-    float s = ttt_fast_sigmoid(x);
     return s * (1 + x * (1 - s));
 }
 
 /* silu'' = s' (2 + x (1 - 2 s)), with s' = s (1 - s) */
-static inline float silu_grad2(float x)
+static inline float silu_grad2(float x, float s)
 {
-    float s = ttt_fast_sigmoid(x);
     return s * (1 - s) * (2 + x * (1 - 2 * s));
 }
 
@@ -145,15 +144,15 @@ static inline float softplus(float x)
     return x > 20 ? x : log1pf(expf(x));
 }
 
-/* One loop per function; the compiler vectorises each. */
+/* One loop per function; the compiler vectorises each.  The result may lie where an operand does, each
+ * element over its own. */
 #define LOOP(expression)                                                                                     \
     do {                                                                                                     \
-        for (int i = 0; i < count; i++)                                                                      \
-            y[i] = (expression);                                                                             \
+        _Pragma("GCC ivdep") for (int i = 0; i < count; i++) y[i] = (expression);                            \
     } while (0)
 
-static void execute(const struct pointwise_instruction *instruction, float *restrict y, const float *a,
-                    const float *b, int count)
+static void execute(const struct pointwise_instruction *instruction, float *y, const float *a, const float *b,
+                    int count)
 {
     const float c = instruction->constant;
     switch ((enum pointwise_function)instruction->function) {
@@ -197,10 +196,10 @@ static void execute(const struct pointwise_instruction *instruction, float *rest
         LOOP(a[i] * ttt_fast_sigmoid(a[i]));
         break;
     case POINTWISE_SILU_GRAD:
-        LOOP(silu_grad(a[i]));
+        LOOP(silu_grad(a[i], ttt_fast_sigmoid(a[i])));
         break;
     case POINTWISE_SILU_GRAD2:
-        LOOP(silu_grad2(a[i]));
+        LOOP(silu_grad2(a[i], ttt_fast_sigmoid(a[i])));
         break;
     case POINTWISE_GELU:
         LOOP(ttt_fast_gelu(a[i]));
@@ -214,11 +213,50 @@ static void execute(const struct pointwise_instruction *instruction, float *rest
     case POINTWISE_SOFTPLUS:
         LOOP(softplus(a[i]));
         break;
+    case POINTWISE_SILU_GRAD_OF:
+        LOOP(silu_grad(a[i], b[i]));
+        break;
+    case POINTWISE_SILU_GRAD2_OF:
+        LOOP(silu_grad2(a[i], b[i]));
+        break;
     }
 }
 
-/* The output may lie over an operand that later instructions still read, so the last one alone writes it. */
-static void run_block(const struct walk *walk, const ttt_launch *launch, int64_t start, int count)
+/* An output may lie over an operand, each element over the same one: an instruction may write it where it
+ * belongs once all others that read the operand have run.  The rest is copied at the end of the block. */
+struct destinations {
+    float *of_instruction[POINTWISE_MOST_INSTRUCTIONS]; /* NULL: into scratch memory */
+    bool copied[POINTWISE_MOST_OUTPUTS];
+};
+
+static bool read_after(const ttt_launch *launch, const float *data, int instruction)
+{
+    const struct pointwise_program *program = launch->attributes;
+    for (int k = instruction + 1; k < program->n_instructions; k++)
+        for (int i = 0; i < program->n_inputs; i++)
+            if (launch->in[i].data == data &&
+                (program->instructions[k].a == i || program->instructions[k].b == i))
+                return true;
+    return false;
+}
+
+static struct destinations destinations_of(const ttt_launch *launch)
+{
+    const struct pointwise_program *program = launch->attributes;
+    struct destinations to = {0};
+    for (int i = 0; i < program->n_outputs; i++) {
+        float *data = launch->out[i].data;
+        int instruction = program->outputs[i] - program->n_inputs;
+        if (data && !to.of_instruction[instruction] && !read_after(launch, data, instruction))
+            to.of_instruction[instruction] = data;
+        else
+            to.copied[i] = data != NULL;
+    }
+    return to;
+}
+
+static void run_block(const struct walk *walk, const struct destinations *to, const ttt_launch *launch,
+                      int64_t start, int count)
 {
     const struct pointwise_program *program = launch->attributes;
     _Alignas(64) float scratch[MOST_VALUES][BLOCK];
@@ -228,26 +266,28 @@ static void run_block(const struct walk *walk, const ttt_launch *launch, int64_t
         value[i] = gather(walk, launch, i, &place, scratch[i]);
     for (int k = 0; k < program->n_instructions; k++) {
         const struct pointwise_instruction *instruction = &program->instructions[k];
-        int result = program->n_inputs + k;
-        execute(instruction, scratch[result], value[instruction->a], value[instruction->b], count);
-        value[result] = scratch[result];
+        float *result =
+            to->of_instruction[k] ? to->of_instruction[k] + start : scratch[program->n_inputs + k];
+        execute(instruction, result, value[instruction->a], value[instruction->b], count);
+        value[program->n_inputs + k] = result;
     }
-    float *restrict out = (float *)launch->out[0].data + start;
-    const float *restrict final = value[program->n_inputs + program->n_instructions - 1];
-    for (int i = 0; i < count; i++)
-        out[i] = final[i];
+    for (int i = 0; i < program->n_outputs; i++)
+        if (to->copied[i])
+            memcpy((float *)launch->out[i].data + start, value[program->outputs[i]],
+                   (size_t)count * sizeof(float));
 }
 
 static ttt_status pointwise_run(const ttt_launch *launch)
 {
     const struct walk walk = walk_of(launch);
+    const struct destinations to = destinations_of(launch);
     const int64_t elements = ttt_operand_elements(&launch->out[0]);
     const int64_t blocks = (elements + BLOCK - 1) / BLOCK;
     const int threads = blocks < 16 ? 1 : launch->threads;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t start = block * BLOCK;
-        run_block(&walk, launch, start, (int)(elements - start < BLOCK ? elements - start : BLOCK));
+        run_block(&walk, &to, launch, start, (int)(elements - start < BLOCK ? elements - start : BLOCK));
     }
     return TTT_OK;
 }

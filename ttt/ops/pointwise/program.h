@@ -26,9 +26,11 @@ enum pointwise_function {
     POINTWISE_GELU_GRAD,
     POINTWISE_GELU_GRAD2, /* gelu''(x) */
     POINTWISE_SOFTPLUS,
+    POINTWISE_SILU_GRAD_OF, /* of a value and its sigmoid: made where programs are joined */
+    POINTWISE_SILU_GRAD2_OF,
 };
 
-enum { POINTWISE_MOST_INSTRUCTIONS = 40, POINTWISE_MOST_INPUTS = 16 };
+enum { POINTWISE_MOST_INSTRUCTIONS = 40, POINTWISE_MOST_INPUTS = 16, POINTWISE_MOST_OUTPUTS = 4 };
 
 /* Values are numbered: inputs first, then the result of each instruction. */
 struct pointwise_instruction {
@@ -37,15 +39,15 @@ struct pointwise_instruction {
     float constant;
 };
 
-/* The last instruction's result is the output. */
 struct pointwise_program {
-    int n_inputs, n_instructions;
+    int n_inputs, n_instructions, n_outputs;
+    uint8_t outputs[POINTWISE_MOST_OUTPUTS]; /* values, each the result of an instruction */
     struct pointwise_instruction instructions[POINTWISE_MOST_INSTRUCTIONS];
 };
 
 /* ttt_operator.compose for pointwise nodes. */
-bool pointwise_compose(void *merged, const void *producer, const int *producer_inputs, const void *consumer,
-                       const int *consumer_inputs, int n_inputs);
+bool pointwise_compose(void *merged, const void *first, const int *first_inputs, bool keep,
+                       const void *second, const int *second_inputs, int n_inputs);
 
 extern const ttt_operator ttt_op_pointwise;
 extern const ttt_implementation ttt_pointwise_cpu;
