@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -149,6 +150,8 @@ static ttt_status write_file(const char *path, const unsigned char *head, size_t
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return ttt_fail(TTT_IO, "cannot create: %s", strerror(errno));
+    struct stat about;
+    const bool is_file = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
     uint64_t room = fstatvfs(fd, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : 0;
     int code = 0;
     /* Asking for the space first finds a full disk before any byte is written; not every file system can. */
@@ -160,7 +163,8 @@ static ttt_status write_file(const char *path, const unsigned char *head, size_t
         code = errno;
     if (!code)
         return TTT_OK;
-    unlink(path);
+    if (is_file)
+        unlink(path);
     return write_failure(code, needed, room);
 }
 
