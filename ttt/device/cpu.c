@@ -15,9 +15,27 @@
 extern void openblas_set_num_threads(int threads) __attribute__((weak));
 extern char *openblas_get_corename(void) __attribute__((weak));
 
+struct cpu {
+    ttt_device device;
+    double marks[TTT_DEVICE_MARKS];
+};
+
 static void cpu_close(ttt_device *device)
 {
-    free(device);
+    free((struct cpu *)device);
+}
+
+static ttt_status cpu_mark(ttt_device *device, int i)
+{
+    ((struct cpu *)device)->marks[i] = ttt_seconds();
+    return TTT_OK;
+}
+
+static ttt_status cpu_elapsed(ttt_device *device, int from, int to, double *seconds)
+{
+    const struct cpu *cpu = (struct cpu *)device;
+    *seconds = cpu->marks[to] - cpu->marks[from];
+    return TTT_OK;
 }
 
 /* The value of a line "FIELD:   123 kB" of a /proc file, in bytes; 0 when it is not there. */
@@ -139,6 +157,8 @@ static const struct ttt_device_operations cpu_operations = {
     .upload = cpu_copy,
     .download = cpu_copy,
     .measure = cpu_measure,
+    .mark = cpu_mark,
+    .elapsed = cpu_elapsed,
 };
 
 static int cores_available(void)
@@ -165,9 +185,10 @@ ttt_status ttt_cpu_open(int threads, ttt_device **device)
 {
     if (threads < 0 || threads > 4096)
         return ttt_fail(TTT_ARGUMENT, "%d threads: 1 to 4096, or 0 for one per core", threads);
-    ttt_device *cpu = calloc(1, sizeof *cpu);
-    if (!cpu)
+    struct cpu *opened = calloc(1, sizeof *opened);
+    if (!opened)
         return ttt_fail(TTT_MEMORY, "no memory to open the CPU");
+    ttt_device *cpu = &opened->device;
     cpu->operations = &cpu_operations;
     cpu->threads = threads ? threads : cores_available();
     snprintf(cpu->name, sizeof cpu->name, "cpu");

@@ -1,16 +1,70 @@
 /* Opening devices by name, and forwarding to the kind that was opened. */
 #include "ttt/device/device.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ttt/device/device_internal.h"
+
+#ifndef TTT_HAVE_CUDA
+int ttt_cuda_count(void)
+{
+    return 0;
+}
+
+ttt_status ttt_cuda_open(int index, ttt_device **device)
+{
+    (void)index;
+    *device = NULL;
+    return ttt_fail(TTT_UNSUPPORTED, "this build has no CUDA");
+}
+#endif
+
+bool ttt_device_at(int i, char name[TTT_DEVICE_NAME])
+{
+    if (i == 0)
+        snprintf(name, TTT_DEVICE_NAME, "cpu");
+    else if (i > 0 && i <= ttt_cuda_count())
+        snprintf(name, TTT_DEVICE_NAME, "cuda:%d", i - 1);
+    else
+        return false;
+    return true;
+}
+
+/* The number behind "cuda:", 0 for "cuda" alone; -1 for another name. */
+static int cuda_index(const char *name)
+{
+    if (!strcmp(name, "cuda"))
+        return 0;
+    if (strncmp(name, "cuda:", 5) || strspn(name + 5, "0123456789") != strlen(name + 5) || !name[5])
+        return -1;
+    long index = strtol(name + 5, NULL, 10);
+    return index > 1024 ? 1024 : (int)index;
+}
+
+static ttt_status no_such_device(const char *name)
+{
+    char there[512] = "", one[TTT_DEVICE_NAME];
+    size_t at = 0;
+    for (int i = 0; ttt_device_at(i, one) && at < sizeof there; i++)
+        at += (size_t)snprintf(there + at, sizeof there - at, "%s%s", i ? ", " : "", one);
+#ifdef TTT_HAVE_CUDA
+    return ttt_fail(TTT_ARGUMENT, "there is no device '%s'; this machine has: %s", name, there);
+#else
+    return ttt_fail(TTT_ARGUMENT, "there is no device '%s'; this build, without CUDA, has: %s", name, there);
+#endif
+}
 
 ttt_status ttt_device_open(const char *name, int threads, ttt_device **device)
 {
     *device = NULL;
     if (!strcmp(name, "cpu"))
         return ttt_cpu_open(threads, device);
-    return ttt_fail(TTT_ARGUMENT, "there is no device '%s'; this build has: cpu", name);
+    int index = cuda_index(name);
+    if (index < 0 || index >= ttt_cuda_count())
+        return no_such_device(name);
+    return ttt_cuda_open(index, device);
 }
 
 void ttt_device_close(ttt_device *device)
@@ -74,7 +128,78 @@ ttt_status ttt_device_download(ttt_device *device, void *to_host, const void *fr
     return device->operations->download(device, to_host, from, bytes);
 }
 
+ttt_status ttt_device_allocate_host(ttt_device *device, size_t bytes, void **memory)
+{
+    if (device->operations->allocate_host)
+        return device->operations->allocate_host(device, bytes, memory);
+    return ttt_device_allocate(device, bytes, memory);
+}
+
+void ttt_device_release_host(ttt_device *device, void *memory)
+{
+    if (memory && device->operations->release_host)
+        device->operations->release_host(device, memory);
+    else
+        ttt_device_release(device, memory);
+}
+
+ttt_status ttt_device_upload_later(ttt_device *device, void *to, const void *from_host, size_t bytes)
+{
+    if (device->operations->upload_later)
+        return device->operations->upload_later(device, to, from_host, bytes);
+    return ttt_device_upload(device, to, from_host, bytes);
+}
+
+ttt_status ttt_device_download_later(ttt_device *device, void *to_host, const void *from, size_t bytes)
+{
+    if (device->operations->download_later)
+        return device->operations->download_later(device, to_host, from, bytes);
+    return ttt_device_download(device, to_host, from, bytes);
+}
+
+ttt_status ttt_device_synchronize(ttt_device *device)
+{
+    return device->operations->synchronize ? device->operations->synchronize(device) : TTT_OK;
+}
+
+bool ttt_device_can_record(const ttt_device *device)
+{
+    return device->operations->record_begin != NULL;
+}
+
+ttt_status ttt_device_record_begin(ttt_device *device)
+{
+    return device->operations->record_begin(device);
+}
+
+ttt_status ttt_device_record_end(ttt_device *device, ttt_recording **recording)
+{
+    return device->operations->record_end(device, recording);
+}
+
+ttt_status ttt_device_replay(ttt_device *device, const ttt_recording *recording)
+{
+    return device->operations->replay(device, recording);
+}
+
+void ttt_device_forget(ttt_device *device, ttt_recording *recording)
+{
+    if (recording)
+        device->operations->forget(device, recording);
+}
+
+ttt_status ttt_device_mark(ttt_device *device, int i)
+{
+    return device->operations->mark(device, i);
+}
+
+ttt_status ttt_device_elapsed(ttt_device *device, int from, int to, double *seconds)
+{
+    return device->operations->elapsed(device, from, to, seconds);
+}
+
 ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates)
 {
+    *rates = (ttt_device_rates){0};
     return device->operations->measure(device, rates);
 }

@@ -5,6 +5,7 @@
 #ifndef TTT_DEVICE_DEVICE_H
 #define TTT_DEVICE_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,11 +18,17 @@ typedef enum ttt_device_kind {
 
 typedef struct ttt_device ttt_device;
 
-/* Opens "cpu", with `threads` compute threads (0: one per core available to the process).
- * Fails with TTT_ARGUMENT for a device that is not there; the text names those that are.
+/* Opens "cpu", with `threads` compute threads (0: one per core available to the process), or "cuda:1", or
+ * "cuda" for the first one.
+ * Fails with TTT_ARGUMENT for a device that is not there; the text names those that are.  Fails with
+ * TTT_DEVICE for a driver older than the CUDA this build needs, with both versions.
  * Opening the CPU sets a threaded BLAS to one thread for the process: operators split the work themselves. */
 ttt_status ttt_device_open(const char *name, int threads, ttt_device **device);
 void ttt_device_close(ttt_device *device);
+
+/* The i-th device of this machine, "cpu" first; false past the last. */
+enum { TTT_DEVICE_NAME = 16 };
+bool ttt_device_at(int i, char name[TTT_DEVICE_NAME]);
 
 ttt_device_kind ttt_device_kind_of(const ttt_device *device);
 const char *ttt_device_name(const ttt_device *device);        /* "cpu" */
@@ -40,10 +47,40 @@ void ttt_device_release(ttt_device *device, void *memory);
 ttt_status ttt_device_upload(ttt_device *device, void *to, const void *from_host, size_t bytes);
 ttt_status ttt_device_download(ttt_device *device, void *to_host, const void *from, size_t bytes);
 
-/* What the machine reaches, measured now (about a second): multiply-adds of an f32 matrix product, as
- * FLOP/s, and a large copy, as bytes read plus bytes written per second. */
+/* Host memory that copies to and from the device pass through fastest. */
+ttt_status ttt_device_allocate_host(ttt_device *device, size_t bytes, void **memory);
+void ttt_device_release_host(ttt_device *device, void *memory);
+
+/* As upload and download, but they may return before the copy is done: in order with all that is launched
+ * before and after, and done at the next ttt_device_synchronize.  Memory that ttt_device_allocate_host did
+ * not give makes them wait. */
+ttt_status ttt_device_upload_later(ttt_device *device, void *to, const void *from_host, size_t bytes);
+ttt_status ttt_device_download_later(ttt_device *device, void *to_host, const void *from, size_t bytes);
+
+/* Waits until all that was launched is done; reports what failed of it, with TTT_DEVICE. */
+ttt_status ttt_device_synchronize(ttt_device *device);
+
+/* Launches between begin and end are written down rather than done, and done in order by each replay: one
+ * call in place of many.  Devices that gain nothing from it cannot record, and must not be asked to. */
+typedef struct ttt_recording ttt_recording;
+bool ttt_device_can_record(const ttt_device *device);
+ttt_status ttt_device_record_begin(ttt_device *device);
+ttt_status ttt_device_record_end(ttt_device *device, ttt_recording **recording); /* NULL on failure */
+ttt_status ttt_device_replay(ttt_device *device, const ttt_recording *recording);
+void ttt_device_forget(ttt_device *device, ttt_recording *recording);
+
+/* Times on the device's own clock: mark i, of 0 ... TTT_DEVICE_MARKS - 1, stands between the launches before
+ * and after it; elapsed waits for both marks. */
+enum { TTT_DEVICE_MARKS = 1024 };
+ttt_status ttt_device_mark(ttt_device *device, int i);
+ttt_status ttt_device_elapsed(ttt_device *device, int from, int to, double *seconds);
+
+/* What the machine reaches, measured now (about a second): multiply-adds of a large matrix product, as
+ * FLOP/s, in f32 and, where the device has it, in bf16; and a large copy, as bytes read plus written per
+ * second. */
 typedef struct ttt_device_rates {
     double matmul_flops;
+    double bf16_matmul_flops; /* 0: not computed with */
     double copy_bytes;
 } ttt_device_rates;
 ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates);

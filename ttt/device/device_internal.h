@@ -14,16 +14,33 @@ struct ttt_device_operations {
     ttt_status (*upload)(ttt_device *device, void *to, const void *from_host, size_t bytes);
     ttt_status (*download)(ttt_device *device, void *to_host, const void *from, size_t bytes);
     ttt_status (*measure)(ttt_device *device, ttt_device_rates *rates);
+    ttt_status (*mark)(ttt_device *device, int i);
+    ttt_status (*elapsed)(ttt_device *device, int from, int to, double *seconds);
+
+    /* NULL where launches are done when they return, and host memory is device memory. */
+    ttt_status (*allocate_host)(ttt_device *device, size_t bytes, void **memory);
+    void (*release_host)(ttt_device *device, void *memory);
+    ttt_status (*upload_later)(ttt_device *device, void *to, const void *from_host, size_t bytes);
+    ttt_status (*download_later)(ttt_device *device, void *to_host, const void *from, size_t bytes);
+    ttt_status (*synchronize)(ttt_device *device);
+    ttt_status (*record_begin)(ttt_device *device);
+    ttt_status (*record_end)(ttt_device *device, ttt_recording **recording);
+    ttt_status (*replay)(ttt_device *device, const ttt_recording *recording);
+    void (*forget)(ttt_device *device, ttt_recording *recording);
 };
 
 struct ttt_device {
     const struct ttt_device_operations *operations;
-    char name[16];
+    char name[TTT_DEVICE_NAME];
     char description[160];
     int threads;
 };
 
 /* Opens the host's processors. */
 ttt_status ttt_cpu_open(int threads, ttt_device **device);
+
+/* Opens GPU number `index`, and says how many there are (0 where there is no driver). */
+ttt_status ttt_cuda_open(int index, ttt_device **device);
+int ttt_cuda_count(void);
 
 #endif

@@ -146,7 +146,7 @@ static ttt_tensor storage_add(ttt_graph *graph, enum storage_kind kind, ttt_dtyp
         free(name);
         return out_of_memory(graph);
     }
-    graph->storages[graph->n_storages++] = (struct storage){kind, dtype, shape, name};
+    graph->storages[graph->n_storages++] = (struct storage){kind, dtype, shape, name, false};
 
     struct tensor tensor = {
         .dtype = dtype, .shape = shape, .storage = graph->n_storages - 1, .producer = producer};
@@ -391,6 +391,9 @@ ttt_node *node_repeat(ttt_graph *graph, const ttt_node *node, const ttt_tensor *
                                          ttt_shape_of(graph, node->outputs[i])};
         ttt_node_add(graph, node->op, node->attributes, inputs, node->n_inputs, specs, node->n_outputs,
                      outputs);
+        for (size_t i = 0; i < count && !graph->error; i++)
+            if (graph->storages[graph->tensors[node->outputs[i].index].storage].precise)
+                ttt_precise(graph, outputs[i]);
     }
     free(outputs);
     free(views);

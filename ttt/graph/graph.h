@@ -12,6 +12,7 @@
 
 #include "ttt/base/dtype.h"
 #include "ttt/base/status.h"
+#include "ttt/device/device.h"
 
 #define TTT_MAX_RANK 6
 
@@ -40,6 +41,13 @@ typedef struct ttt_tensor {
 
 ttt_status ttt_graph_create(ttt_graph **graph);
 void ttt_graph_destroy(ttt_graph *graph);
+
+/* What the graph is built for, before its first tensor: the kind of device, and the type of activations.
+ * Builders may then take operators that only that device has, and with TTT_BF16 the planner keeps activations
+ * and working copies of parameters in bf16 (precision.c).  A graph without a target is for any device, in
+ * f32. */
+void ttt_graph_target(ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations);
+bool ttt_graph_targets(const ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations);
 
 /* A copy of the first error of any builder, or TTT_OK. */
 ttt_status ttt_graph_status(const ttt_graph *graph);
@@ -85,6 +93,9 @@ ttt_tensor ttt_contiguous(ttt_graph *graph, ttt_tensor x);
 
 /* x, of which the gradient knows nothing: none flows through. */
 ttt_tensor ttt_detach(ttt_graph *graph, ttt_tensor x);
+
+/* x, which stays in f32 whatever the graph's target: what sums up over many steps, such as fast weights. */
+ttt_tensor ttt_precise(ttt_graph *graph, ttt_tensor x);
 
 /* Nodes built between begin and end are computed again in the backward pass, rather than kept for it.
  * Segments do not nest. */

@@ -17,6 +17,7 @@ struct storage {
     ttt_dtype dtype;
     ttt_shape shape; /* of the tensor that was made with it */
     char *name;      /* of an input or variable, else NULL */
+    bool precise;    /* stays in f32 */
 };
 
 struct tensor {
@@ -55,6 +56,9 @@ struct ttt_graph {
     char scope[256];
     int segment, n_segments; /* the open one, and how many there are */
     bool in_backward;
+    bool has_target; /* else: any device, f32 */
+    ttt_device_kind target;
+    ttt_dtype activations;
     ttt_status error;
 };
 

@@ -9,7 +9,7 @@
 
 #include "ttt/graph/plan_internal.h"
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 256 }; /* the widest that any device or library asks for */
 
 struct block {
     int64_t bytes, offset;
@@ -81,6 +81,7 @@ static bool may_overwrite(const ttt_plan *plan, int n, ttt_tensor out, int i)
     const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])];
     return in->kind == STORAGE_ACTIVATION && in->last == n &&
            in->bytes == plan->storages[plan->tensors[out.index].storage].bytes &&
+           in->dtype == plan->storages[plan->tensors[out.index].storage].dtype &&
            covers_storage(plan, node->in[i]) && covers_storage(plan, out) && !read_otherwise(plan, node, i);
 }
 

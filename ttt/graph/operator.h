@@ -26,7 +26,8 @@ typedef struct ttt_launch {
     const ttt_operand *out;
     int n_in, n_out;
     const void *attributes; /* the operator's own struct */
-    void *workspace;        /* as many bytes as the implementation asked for, aligned to 64 */
+    void *workspace;        /* as many bytes as the implementation asked for, aligned to 256 */
+    void *state;            /* what the implementation's prepare made */
     ttt_device *device;
     int threads;
 } ttt_launch;
@@ -37,8 +38,22 @@ typedef struct ttt_implementation {
     /* Whether it can run this node; sets *why to a phrase when it cannot.  NULL: it always can. */
     bool (*supports)(const ttt_launch *launch, const char **why);
     size_t (*workspace)(const ttt_launch *launch); /* bytes; NULL: none */
+
+    /* What is done once, before the first run: library plans, compiled kernels.  Operands have no data yet.
+     * NULL: nothing. */
+    ttt_status (*prepare)(const ttt_launch *launch, void **state);
+    void (*release)(void *state);
+
+    /* On a device that records, all it does is launch. */
     ttt_status (*run)(const ttt_launch *launch);
 } ttt_implementation;
+
+/* A row for CUDA in a table of implementations: not there in builds without. */
+#ifdef TTT_HAVE_CUDA
+#define TTT_CUDA_ROW(row) row,
+#else
+#define TTT_CUDA_ROW(row)
+#endif
 
 typedef struct ttt_cost {
     double flops; /* multiply and add count as one each; transcendental functions as one */
@@ -63,6 +78,10 @@ typedef struct ttt_operator {
     /* Bit i: output 0 may be written over input i, if that has the same layout and is not used later. */
     unsigned overwrites;
     bool all_overwrite; /* the same holds for its other outputs, each over another input */
+
+    /* Mixed precision (graph/precision.c), by input and output; bit 31 stands for all from there on.  Inputs
+     * that may be bf16, inputs that are turned into bf16 where they are not, outputs that may be bf16. */
+    unsigned bf16_takes, bf16_wants, bf16_gives;
 
     bool has_effect; /* it writes variables among its inputs: never dropped, never moved */
     bool is_view;    /* its outputs are other shapes over input 0 (ttt_view_add): nothing is launched */
@@ -134,8 +153,12 @@ ttt_cost ttt_cost_of(const ttt_operator *op, const ttt_launch *launch);
 ttt_tensor ttt_add(ttt_graph *graph, ttt_tensor a, ttt_tensor b);
 ttt_tensor ttt_fill(ttt_graph *graph, ttt_shape shape, float value);
 
+/* The operator that mixed precision converts with: y = x, of any types. */
+extern const ttt_operator ttt_op_copy;
+
 /* supports(): whether all operands that exist have this type, else *why is set. */
 bool ttt_all_f32(const ttt_launch *launch, const char **why);
 bool ttt_all_contiguous_f32(const ttt_launch *launch, const char **why);
+bool ttt_all_f32_or_bf16(const ttt_launch *launch, const char **why);
 
 #endif

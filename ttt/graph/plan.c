@@ -13,6 +13,8 @@ void plan_node_clear(struct plan_node *node)
     free(node->out);
     free(node->name);
     free(node->operands);
+    if (node->row && node->row->release && node->state)
+        node->row->release(node->state);
     *node = (struct plan_node){0};
 }
 
@@ -20,6 +22,7 @@ void ttt_plan_destroy(ttt_plan *plan)
 {
     if (!plan)
         return;
+    ttt_device_forget(plan->device, plan->recording);
     for (int i = 0; i < plan->n_nodes; i++)
         plan_node_clear(&plan->nodes[i]);
     for (int i = 0; i < plan->n_storages; i++)
@@ -62,6 +65,7 @@ static ttt_status copy_tables(ttt_plan *plan, const ttt_graph *graph)
         *to = (struct plan_storage){.kind = from->kind,
                                     .dtype = from->dtype,
                                     .shape = from->shape,
+                                    .precise = from->precise,
                                     .first = -1,
                                     .last = -1,
                                     .same_as = -1};
@@ -122,6 +126,7 @@ ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node)
                         .n_in = node->n_in,
                         .n_out = node->n_out,
                         .attributes = node->attributes,
+                        .state = node->state,
                         .workspace = plan->arena ? (char *)plan->arena + node->workspace_offset : NULL,
                         .device = plan->device,
                         .threads = ttt_device_threads(plan->device)};
@@ -280,6 +285,8 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
     TRY(copy_live_nodes(plan, graph));
     if (!options->keep_chains)
         TRY(plan_fuse(plan));
+    if (graph->activations == TTT_BF16)
+        TRY(plan_lower_precision(plan));
     TRY(choose_rows(plan, choices));
     TRY(plan_layout(plan));
     return weigh(plan, options->memory_limit);

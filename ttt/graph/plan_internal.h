@@ -14,6 +14,7 @@ struct plan_node {
     bool backward;
     int merged; /* how many graph nodes it does the work of */
     const ttt_implementation *row;
+    void *state;           /* what the row's prepare made */
     ttt_operand *operands; /* inputs, then outputs */
     int64_t workspace_bytes, workspace_offset;
 };
@@ -27,6 +28,7 @@ struct plan_storage {
     int64_t bytes;
     int first, last; /* -1: never used */
     bool kept;       /* an output: lives to the end */
+    bool precise;    /* stays in f32 */
     int same_as;     /* overwrites this storage; -1: has memory of its own */
     int64_t offset;  /* in the arena */
     char *data;
@@ -42,11 +44,16 @@ struct ttt_plan {
     int n_nodes, n_tensors, n_storages, n_outputs;
     ttt_plan_memory memory;
     void *arena;
+    bool has_run;             /* node by node, as the first run always is */
+    ttt_recording *recording; /* of all launches; NULL where the device does not record */
     double flops, bytes;
 };
 
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
+
+/* Chooses the type of every activation, and adds the conversions that this takes. */
+ttt_status plan_lower_precision(ttt_plan *plan);
 
 /* Lifetimes, overwriting, and offsets of everything in the arena; sets memory.arena. */
 ttt_status plan_layout(ttt_plan *plan);

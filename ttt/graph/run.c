@@ -32,8 +32,28 @@ static char *data_of(const ttt_plan *plan, ttt_tensor x)
     return data ? data + tensor->offset * (int64_t)ttt_dtype_size(tensor->dtype) : NULL;
 }
 
+static ttt_status within_node(const ttt_plan *plan, const struct plan_node *node, ttt_status status)
+{
+    return status ? ttt_within(status, "%s (%s:%s on %s)", node->name, node->op->name, node->row->name,
+                               ttt_device_name(plan->device))
+                  : TTT_OK;
+}
+
+static ttt_status prepare_rows(ttt_plan *plan)
+{
+    for (int n = 0; n < plan->n_nodes; n++) {
+        struct plan_node *node = &plan->nodes[n];
+        ttt_launch launch = plan_launch(plan, node);
+        if (node->row->prepare && !node->state)
+            TRY(within_node(plan, node, node->row->prepare(&launch, &node->state)));
+    }
+    return TTT_OK;
+}
+
 ttt_status ttt_plan_prepare(ttt_plan *plan)
 {
+    if (!plan->arena)
+        TRY(prepare_rows(plan));
     if (!plan->arena)
         TRY(ttt_device_allocate(plan->device, (size_t)plan->memory.arena, &plan->arena));
     TRY(find_data(plan));
@@ -103,10 +123,7 @@ bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype,
 static ttt_status run_node(ttt_plan *plan, const struct plan_node *node)
 {
     ttt_launch launch = plan_launch(plan, node);
-    ttt_status status = node->row->run(&launch);
-    return status ? ttt_within(status, "%s (%s:%s on %s)", node->name, node->op->name, node->row->name,
-                               ttt_device_name(plan->device))
-                  : TTT_OK;
+    return within_node(plan, node, node->row->run(&launch));
 }
 
 static ttt_status not_prepared(const ttt_plan *plan)
@@ -114,28 +131,65 @@ static ttt_status not_prepared(const ttt_plan *plan)
     return plan->arena ? TTT_OK : ttt_fail(TTT_ARGUMENT, "the plan is run before it is prepared");
 }
 
-ttt_status ttt_plan_run(ttt_plan *plan)
+/* Node by node, each waited for, so that one that fails is named. */
+static ttt_status run_first(ttt_plan *plan)
 {
-    TRY(not_prepared(plan));
-    for (int n = 0; n < plan->n_nodes; n++)
+    for (int n = 0; n < plan->n_nodes; n++) {
         TRY(run_node(plan, &plan->nodes[n]));
+        TRY(within_node(plan, &plan->nodes[n], ttt_device_synchronize(plan->device)));
+    }
+    plan->has_run = true;
     return TTT_OK;
 }
 
-/* The index of the first element that is not finite; -1 when all are.  f32 only: other types count as finite.
- */
+static ttt_status record(ttt_plan *plan)
+{
+    ttt_status status = TTT_OK;
+    TRY(ttt_device_record_begin(plan->device));
+    for (int n = 0; n < plan->n_nodes && !status; n++)
+        status = run_node(plan, &plan->nodes[n]);
+    ttt_status ended = ttt_device_record_end(plan->device, &plan->recording);
+    if (!status)
+        return ended;
+    ttt_status_free(ended);
+    return status;
+}
+
+ttt_status ttt_plan_run(ttt_plan *plan)
+{
+    TRY(not_prepared(plan));
+    if (!plan->has_run || !ttt_device_can_record(plan->device))
+        return run_first(plan);
+    if (!plan->recording)
+        TRY(record(plan));
+    ttt_status status = ttt_device_replay(plan->device, plan->recording);
+    return status
+               ? ttt_within(status, "a plan of %d nodes on %s", plan->n_nodes, ttt_device_name(plan->device))
+               : TTT_OK;
+}
+
+/* Whether element i of host memory is finite; what is no floating-point number is. */
+static bool is_finite(const void *host, ttt_dtype dtype, int64_t i)
+{
+    if (dtype == TTT_BF16)
+        return isfinite(ttt_f32_from_bf16(((const uint16_t *)host)[i]));
+    return dtype != TTT_F32 || isfinite(((const float *)host)[i]);
+}
+
+/* The index of the first element that is not finite; -1 when all are. */
 static ttt_status first_bad_element(ttt_device *device, const char *data, ttt_dtype dtype, int64_t elements,
                                     int64_t *bad)
 {
     *bad = -1;
-    if (dtype != TTT_F32 || !data)
+    if ((dtype != TTT_F32 && dtype != TTT_BF16) || !data)
         return TTT_OK;
-    float *host = malloc((size_t)elements * sizeof *host);
+    const size_t bytes = (size_t)elements * ttt_dtype_size(dtype);
+    void *host = malloc(bytes);
     if (!host)
         return ttt_fail(TTT_MEMORY, "no memory to look at a tensor of %lld elements", (long long)elements);
-    ttt_status status = ttt_device_download(device, host, data, (size_t)elements * sizeof *host);
+    ttt_status status = ttt_device_download(device, host, data, bytes);
     for (int64_t i = 0; i < elements && !status && *bad < 0; i++)
-        if (!isfinite(host[i]))
+        if (!is_finite(host, dtype, i))
             *bad = i;
     free(host);
     return status;

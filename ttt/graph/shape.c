@@ -69,6 +69,21 @@ bool ttt_all_f32(const ttt_launch *launch, const char **why)
     return is_f32(launch->in, launch->n_in, false, why) && is_f32(launch->out, launch->n_out, false, why);
 }
 
+static bool all_floating(const ttt_operand *operands, int count, const char **why)
+{
+    for (int i = 0; i < count; i++)
+        if (operands[i].dtype && operands[i].dtype != TTT_F32 && operands[i].dtype != TTT_BF16) {
+            *why = "takes f32 and bf16";
+            return false;
+        }
+    return true;
+}
+
+bool ttt_all_f32_or_bf16(const ttt_launch *launch, const char **why)
+{
+    return all_floating(launch->in, launch->n_in, why) && all_floating(launch->out, launch->n_out, why);
+}
+
 bool ttt_all_contiguous_f32(const ttt_launch *launch, const char **why)
 {
     return is_f32(launch->in, launch->n_in, true, why) && is_f32(launch->out, launch->n_out, true, why);

@@ -4,7 +4,6 @@
 
 #include "ttt/graph/operator.h"
 
-extern const ttt_operator ttt_op_copy;
 extern const ttt_implementation ttt_copy_cpu;
 
 #endif

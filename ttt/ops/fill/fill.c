@@ -15,11 +15,12 @@ static ttt_cost fill_cost(const ttt_launch *launch)
     return (ttt_cost){0};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_fill_cpu, NULL};
+static const ttt_implementation *const implementations[] = {&ttt_fill_cpu, TTT_CUDA_ROW(&ttt_fill_cuda) NULL};
 
 const ttt_operator ttt_op_fill = {
     .name = "fill",
     .attribute_size = sizeof(struct ttt_fill_attributes),
     .cost = fill_cost,
+    .bf16_gives = 1,
     .implementations = implementations,
 };

@@ -10,5 +10,6 @@ struct ttt_fill_attributes {
 
 extern const ttt_operator ttt_op_fill;
 extern const ttt_implementation ttt_fill_cpu;
+extern const ttt_implementation ttt_fill_cuda;
 
 #endif

@@ -1,0 +1,25 @@
+/* How a GPU is kept.  For the files of this folder alone. */
+#ifndef TTT_DEVICE_CUDA_INTERNAL_H
+#define TTT_DEVICE_CUDA_INTERNAL_H
+
+#include "ttt/device/cuda.h"
+#include "ttt/device/device_internal.h"
+
+struct cuda {
+    struct ttt_device device;
+    cudaStream_t stream;
+    cudaEvent_t marks[TTT_DEVICE_MARKS];
+    int multiprocessors, capability;
+    size_t shared_memory;
+    int64_t memory;
+    struct cublasLtContext *blas; /* NULL until asked for, as all libraries */
+    struct cudnnContext *dnn;
+};
+
+/* Closes the libraries that were opened. */
+void ttt_cuda_libraries_close(struct cuda *cuda);
+
+/* ttt_device_measure */
+ttt_status ttt_cuda_measure(ttt_device *device, ttt_device_rates *rates);
+
+#endif

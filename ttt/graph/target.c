@@ -1,0 +1,25 @@
+/* What a graph is built for. */
+#include "ttt/graph/graph_internal.h"
+
+void ttt_graph_target(ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations)
+{
+    if (activations != TTT_F32 && activations != TTT_BF16) {
+        ttt_graph_fail(graph, TTT_DTYPE, "activations are f32 or bf16, not %s", ttt_dtype_name(activations));
+        return;
+    }
+    graph->has_target = true;
+    graph->target = kind;
+    graph->activations = activations;
+}
+
+bool ttt_graph_targets(const ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations)
+{
+    return graph->has_target && graph->target == kind && graph->activations == activations;
+}
+
+ttt_tensor ttt_precise(ttt_graph *graph, ttt_tensor x)
+{
+    if (ttt_exists(x))
+        graph->storages[graph->tensors[x.index].storage].precise = true;
+    return x;
+}
