@@ -45,6 +45,16 @@ struct ttt_plan {
     double flops, bytes;
 };
 
+/* What merging nodes must know.  A pass that moves or drops nodes keeps its own copy up to date. */
+struct plan_uses {
+    int *producer; /* by storage: the plan node that writes it, or -1 */
+    int *readers;  /* by storage: how many node inputs read it; outputs of the plan count as one */
+    int *effects;  /* by node: how many nodes with effects stand before it */
+};
+
+ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan);
+void plan_uses_destroy(struct plan_uses *uses);
+
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
 
