@@ -58,11 +58,17 @@ void plan_uses_destroy(struct plan_uses *uses);
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
 
+/* Takes pointwise work behind products into them, as epilogues.  May leave nodes with op NULL behind. */
+ttt_status plan_absorb(ttt_plan *plan);
+
 /* Lifetimes, overwriting, and offsets of everything in the arena; sets memory.arena. */
 ttt_status plan_layout(ttt_plan *plan);
 
 /* The launch of a node as planned. */
 ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node);
+
+/* Whether x is contiguous and all of its memory. */
+bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x);
 
 void plan_node_clear(struct plan_node *node);
 
