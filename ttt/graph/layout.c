@@ -72,6 +72,7 @@ static bool may_overwrite(const ttt_plan *plan, int n, ttt_tensor out, int i)
     const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])];
     return in->kind == STORAGE_ACTIVATION && in->last == n &&
            in->bytes == plan->storages[plan->tensors[out.index].storage].bytes &&
+           plan->tensors[node->in[i].index].dtype == plan->tensors[out.index].dtype &&
            plan_covers_storage(plan, node->in[i]) && plan_covers_storage(plan, out) &&
            !read_otherwise(plan, node, i);
 }
