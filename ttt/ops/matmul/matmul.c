@@ -174,10 +174,16 @@ static bool matmul_absorb(void *merged, const void *attributes, const ttt_operat
     return true;
 }
 
+/* A sign costs nothing. */
+static bool multiplies(float factor)
+{
+    return factor != 0 && factor != 1 && factor != -1;
+}
+
 /* Of finishing one element. */
 static double finish_flops(const struct ttt_matmul_attributes *attributes)
 {
-    double scales = (attributes->alpha != 1) + (attributes->beta != 0 && attributes->beta != 1);
+    double scales = multiplies(attributes->alpha) + multiplies(attributes->beta);
     switch (attributes->finish) {
     case TTT_MATMUL_PLAIN:
         return scales;
