@@ -4,6 +4,7 @@
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/matmul/panel.h"
+#include "ttt/ops/pointwise/epilogue.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
 
@@ -56,7 +57,7 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     if (!shapes_fit(g, x, weight, bias) || !types_fit(g, x, weight, bias))
         return TTT_INVALID;
 
-    ttt_tensor inputs[] = {as_rows(g, x), ttt_contiguous(g, weight), bias};
+    ttt_tensor inputs[] = {as_rows(g, x), ttt_contiguous(g, weight), bias, TTT_NONE};
     if (ttt_exists(bias))
         inputs[2] = ttt_contiguous(g, bias);
     if (!ttt_valid(inputs[0]))
@@ -64,8 +65,8 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     ttt_output_spec spec = {TTT_F32, ttt_dims(ttt_size(g, inputs[0], 0), ttt_size(g, weight, 0))};
     ttt_output_spec specs[] = {spec, spec};
     ttt_tensor outputs[2];
-    struct ttt_linear_attributes attributes = {activation};
-    ttt_node_add(g, &ttt_op_linear, &attributes, inputs, 3, specs, activation == TTT_IDENTITY ? 1 : 2,
+    struct ttt_linear_attributes attributes = {.activation = activation};
+    ttt_node_add(g, &ttt_op_linear, &attributes, inputs, 4, specs, activation == TTT_IDENTITY ? 1 : 2,
                  outputs);
 
     ttt_shape shape = ttt_shape_of(g, x);
@@ -73,6 +74,7 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     return ttt_reshape(g, outputs[0], shape);
 }
 
+/* The graph differentiates before it plans: there is no c yet. */
 static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
@@ -92,6 +94,19 @@ static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor
         in_gradients[2] = ttt_reshape(g, ttt_sum(g, d, 1u), ttt_shape_of(g, bias));
 }
 
+/* y + c */
+static bool linear_absorb(void *merged, const void *attributes, const ttt_operator *next,
+                          const void *next_attributes, int product)
+{
+    const struct ttt_linear_attributes *had = attributes;
+    struct pointwise_epilogue epilogue;
+    if (next != &ttt_op_pointwise || had->activation != TTT_IDENTITY || had->adds ||
+        !pointwise_epilogue_of(next_attributes, product, &epilogue))
+        return false;
+    *(struct ttt_linear_attributes *)merged = (struct ttt_linear_attributes){had->activation, true};
+    return epilogue.form == POINTWISE_AFFINE && epilogue.alpha == 1 && epilogue.beta == 1;
+}
+
 static ttt_cost linear_cost(const ttt_launch *launch)
 {
     const struct ttt_linear_attributes *attributes = launch->attributes;
@@ -99,6 +114,7 @@ static ttt_cost linear_cost(const ttt_launch *launch)
     double each = 2.0 * (double)launch->in[0].shape.size[1];
     each += launch->in[2].dtype ? 1.0 : 0.0;
     each += attributes->activation == TTT_IDENTITY ? 0.0 : 4.0;
+    each += attributes->adds ? 1.0 : 0.0;
     return (ttt_cost){.flops = outputs * each};
 }
 
@@ -118,5 +134,7 @@ const ttt_operator ttt_op_linear = {
     .attribute_size = sizeof(struct ttt_linear_attributes),
     .gradient = linear_gradient,
     .cost = linear_cost,
+    .absorb = linear_absorb,
+    .absorbed_operand = 3,
     .implementations = implementations,
 };
