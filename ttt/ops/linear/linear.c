@@ -73,17 +73,28 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     return ttt_reshape(g, outputs[0], shape);
 }
 
+/* The gradient of the value before the activation, which flows in through y and, where a gradient is itself
+ * differentiated, through the kept value. */
+static ttt_tensor sums_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients)
+{
+    const struct ttt_linear_attributes *attributes = ttt_node_attributes(node);
+    if (attributes->activation == TTT_IDENTITY)
+        return out_gradients[0];
+    ttt_tensor sums = ttt_node_output(node, 1);
+    if (!ttt_exists(out_gradients[0]))
+        return out_gradients[1];
+    ttt_tensor d =
+        ttt_mul(g, out_gradients[0],
+                attributes->activation == TTT_GELU ? ttt_gelu_grad(g, sums) : ttt_silu_grad(g, sums));
+    return ttt_exists(out_gradients[1]) ? ttt_add(g, d, out_gradients[1]) : d;
+}
+
 /* The graph differentiates before it plans: there is no c yet. */
 static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
-    const struct ttt_linear_attributes *attributes = ttt_node_attributes(node);
     ttt_tensor x = ttt_node_input(node, 0), weight = ttt_node_input(node, 1), bias = ttt_node_input(node, 2);
-    ttt_tensor d = out_gradients[0]; /* becomes the gradient of the value before the activation */
-    if (attributes->activation == TTT_GELU)
-        d = ttt_mul(g, d, ttt_gelu_grad(g, ttt_node_output(node, 1)));
-    else if (attributes->activation == TTT_SILU)
-        d = ttt_mul(g, d, ttt_silu_grad(g, ttt_node_output(node, 1)));
+    ttt_tensor d = sums_gradient(g, node, out_gradients);
     if (wanted[0])
         in_gradients[0] = ttt_matmul(g, d, weight);
     if (wanted[1] && wanted[2])
