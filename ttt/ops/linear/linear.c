@@ -137,7 +137,7 @@ static const ttt_implementation *const implementations[] = {
     &ttt_linear_cblas,
     &ttt_linear_cpu,
 #endif
-    NULL,
+    TTT_CUDA_ROW(&ttt_linear_cuda) NULL,
 };
 
 const ttt_operator ttt_op_linear = {
@@ -147,5 +147,8 @@ const ttt_operator ttt_op_linear = {
     .cost = linear_cost,
     .absorb = linear_absorb,
     .absorbed_operand = 3,
+    .bf16_takes = 8,
+    .bf16_wants = 7,
+    .bf16_gives = 3,
     .implementations = implementations,
 };

@@ -54,12 +54,13 @@ static const ttt_implementation *const implementations[] = {
     &ttt_weight_gradient_cblas,
     &ttt_weight_gradient_cpu,
 #endif
-    NULL,
+    TTT_CUDA_ROW(&ttt_weight_gradient_cuda) NULL,
 };
 
 const ttt_operator ttt_op_weight_gradient = {
     .name = "weight_gradient",
     .gradient = weight_gradient_gradient,
     .cost = weight_gradient_cost,
+    .bf16_wants = 3,
     .implementations = implementations,
 };

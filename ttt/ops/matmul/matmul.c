@@ -212,7 +212,7 @@ static const ttt_implementation *const implementations[] = {
     &ttt_matmul_small,
     &ttt_matmul_packed,
 #endif
-    NULL,
+    TTT_CUDA_ROW(&ttt_matmul_cublas) TTT_CUDA_ROW(&ttt_matmul_cuda) NULL,
 };
 
 const ttt_operator ttt_op_matmul = {
@@ -222,5 +222,8 @@ const ttt_operator ttt_op_matmul = {
     .cost = matmul_cost,
     .absorb = matmul_absorb,
     .absorbed_operand = 2,
+    .bf16_takes = 4,
+    .bf16_wants = 3,
+    .bf16_gives = 1,
     .implementations = implementations,
 };

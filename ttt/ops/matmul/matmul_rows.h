@@ -27,6 +27,8 @@ extern const ttt_operator ttt_op_matmul;
 extern const ttt_implementation ttt_matmul_small;  /* small matrices: own kernel, no call overhead */
 extern const ttt_implementation ttt_matmul_packed; /* large matrices: own kernel, packed operands */
 extern const ttt_implementation ttt_matmul_cblas;
+extern const ttt_implementation ttt_matmul_cublas; /* as few calls of cuBLASLt as the strides allow */
+extern const ttt_implementation ttt_matmul_cuda;   /* own kernel: anything */
 
 /* Whether there is nothing to finish. */
 bool ttt_matmul_is_plain(const struct ttt_matmul_attributes *attributes);
