@@ -52,8 +52,8 @@ ttt_status ttt_cuda_product_run(ttt_device *device, const ttt_cuda_prepared *pre
                                 const ttt_cuda_operands *operands);
 void ttt_cuda_product_release(ttt_cuda_prepared *prepared);
 
-/* The same where there is another way: what the library does not serve is no error, but leaves *prepared NULL,
- * or *done false. */
+/* The same where there is another way: what the library does not serve is no error, but leaves *prepared
+ * NULL, or *done false. */
 ttt_status ttt_cuda_product_try(ttt_device *device, const ttt_cuda_product *product,
                                 ttt_cuda_prepared **prepared);
 ttt_status ttt_cuda_product_try_run(ttt_device *device, const ttt_cuda_prepared *prepared,

@@ -117,9 +117,9 @@ static ttt_status describe_matrix(cublasLtMatrixLayoutOpaque_t *matrix, ttt_dtyp
     const int32_t count = (int32_t)batches;
     TRY(check(cublasLtMatrixLayoutInit(matrix, type_of(type), (uint64_t)columns, (uint64_t)rows, leading),
               what));
-    TRY(check(cublasLtMatrixLayoutSetAttribute(matrix, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
-                                               sizeof count),
-              what));
+    TRY(check(
+        cublasLtMatrixLayoutSetAttribute(matrix, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count),
+        what));
     return check(cublasLtMatrixLayoutSetAttribute(matrix, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &batch,
                                                   sizeof batch),
                  what);

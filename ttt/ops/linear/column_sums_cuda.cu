@@ -1,5 +1,5 @@
-/* Column sums: x is read once, 16 bytes at a time where it lies so, by blocks that each take some rows of some
- * columns; then the same kernel sums what the blocks wrote. */
+/* Column sums: x is read once, 16 bytes at a time where it lies so, by blocks that each take some rows of
+ * some columns; then the same kernel sums what the blocks wrote. */
 #include "ttt/device/kernel.cuh"
 
 extern "C" {
@@ -7,10 +7,10 @@ extern "C" {
 }
 
 enum {
-    LANES = 32,          /* threads side by side */
-    GROUPS = 8,          /* rows that a block reads at a time */
-    AHEAD = 4,           /* reads of a thread under way */
-    BLOCKS = 1024,       /* enough for any GPU's memory to be busy */
+    LANES = 32,                      /* threads side by side */
+    GROUPS = 8,                      /* rows that a block reads at a time */
+    AHEAD = 4,                       /* reads of a thread under way */
+    BLOCKS = 1024,                   /* enough for any GPU's memory to be busy */
     LEAST_ROWS = 2 * GROUPS * AHEAD, /* worth a block */
 };
 

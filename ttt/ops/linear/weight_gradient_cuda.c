@@ -1,8 +1,8 @@
 /* The row "cuda" of weight_gradient: one product of cuBLASLt, d^T x, which also sums d's columns on its way
  * where the library can do so at no cost; else they are summed by a pass of their own over d.
  *
- * Both operands are read along their rows, as they lie.  There are few results, (out, in), of long sums, so the
- * library splits the sums: into parts in f32, added in order.
+ * Both operands are read along their rows, as they lie.  There are few results, (out, in), of long sums, so
+ * the library splits the sums: into parts in f32, added in order.
  */
 #include <stdlib.h>
 

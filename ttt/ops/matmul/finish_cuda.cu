@@ -42,8 +42,7 @@ static __device__ float finished(ttt_finish how, float x, float y)
 }
 
 template <class X, class Y>
-static __global__ void __launch_bounds__(THREADS)
-    finish(ttt_finish how, const X *x, Y *y, int64_t count)
+static __global__ void __launch_bounds__(THREADS) finish(ttt_finish how, const X *x, Y *y, int64_t count)
 {
     const bool reads = how == TTT_FINISH_GELU_GRAD || how == TTT_FINISH_SILU_GRAD;
     const int64_t first = (int64_t)blockIdx.x * THREADS + threadIdx.x, step = (int64_t)gridDim.x * THREADS,
