@@ -9,8 +9,8 @@ set(libraries ${sources})
 list(FILTER libraries INCLUDE REGEX "_library\\.c$")
 set_source_files_properties(${libraries} PROPERTIES HEADER_FILE_ONLY ON)
 
-# -x: g++ does not know the suffix.  The pragma is `unroll`, which only CUDA has.
-set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-Wno-unknown-pragmas")
+# The pragma is `unroll`, which only CUDA has.
+set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS -Wno-unknown-pragmas)
 
 target_sources(ttt_library PRIVATE ${kernels} ${emulator})
 target_include_directories(ttt_library BEFORE PUBLIC ${CMAKE_SOURCE_DIR}/tests/cuda/include)
