@@ -52,7 +52,7 @@ ttt_status ttt_plan_read(ttt_plan *plan, const char *output, void *host);
 /* Shape and type of an input or output by name; false when there is none. */
 bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype, ttt_shape *shape);
 
-/* Launches every node once. */
+/* Launches every node once; what follows from variables alone only when the store has changed. */
 ttt_status ttt_plan_run(ttt_plan *plan);
 
 /* As ttt_plan_run up to the first node that writes a NaN or an infinity: TTT_NUMERIC, naming the node and its
@@ -69,7 +69,8 @@ typedef struct ttt_node_profile {
     double flops, bytes;
 } ttt_node_profile;
 
-/* Runs the plan `runs` times and returns one entry per node, in order, for the caller to free(). */
+/* Runs the plan once, then `runs` times node by node, and returns one entry per node, in order, for the
+ * caller to free().  Nodes that are computed once for many runs count as 0 seconds. */
 ttt_status ttt_plan_profile(ttt_plan *plan, int runs, ttt_node_profile **nodes, int *count);
 
 /* The same entries without running anything: the plan need not be prepared.  On failure *nodes is NULL. */
