@@ -286,6 +286,9 @@ static ttt_status weigh(ttt_plan *plan, int64_t limit)
 
 static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_plan_options *options)
 {
+    if (graph->has_target && graph->target != ttt_device_kind_of(plan->device))
+        return ttt_fail(TTT_ARGUMENT, "the graph was built for another kind of device than %s",
+                        ttt_device_name(plan->device));
     const char *choices = options->implementations ? options->implementations : getenv("TTT_IMPL");
     TRY(copy_tables(plan, graph));
     TRY(copy_live_nodes(plan, graph));

@@ -27,7 +27,8 @@ typedef struct ttt_plan_memory {
 } ttt_plan_memory;
 
 /* Plans `graph` for the store's device.  Takes no memory on the device.  `options` may be NULL.
- * Fails with the graph's own first error; TTT_UNSUPPORTED when no implementation takes a node (the text has
+ * Fails with the graph's own first error; TTT_ARGUMENT for a graph that targets another kind of device;
+ * TTT_UNSUPPORTED when no implementation takes a node (the text has
  * each row's reason); TTT_ARGUMENT for a forced row that does not exist or a variable whose shape or type
  * differs from the store's; TTT_MEMORY when over the limit, with both numbers. */
 ttt_status ttt_plan_create(const ttt_graph *graph, ttt_store *store, const ttt_plan_options *options,
