@@ -54,14 +54,14 @@ POINTWISE_TEXT(
     }
 
     /* silu'(x), s being the sigmoid of x */
-    POINTWISE_INLINE float ttt_silu_grad_of(float x, float s) { return s * (1.0f + x * (1.0f - s)); }
+    POINTWISE_INLINE float ttt_fast_silu_grad(float x, float s) { return s * (1.0f + x * (1.0f - s)); }
 
     /* silu'' = s' (2 + x (1 - 2 s)), with s' = s (1 - s) */
-    POINTWISE_INLINE float ttt_silu_grad2_of(float x, float s) {
+    POINTWISE_INLINE float ttt_fast_silu_grad2(float x, float s) {
         return s * (1.0f - s) * (2.0f + x * (1.0f - 2.0f * s));
     }
 
-    POINTWISE_INLINE float ttt_softplus_of(float x) { return x > 20.0f ? x : log1pf(expf(x)); })
+    POINTWISE_INLINE float ttt_fast_softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); })
 
 /* The functions of program.h: of values a and b and the constant c. */
 #define POINTWISE_FUNCTIONS(FUNCTION)                                                                        \
@@ -78,13 +78,13 @@ POINTWISE_TEXT(
     FUNCTION(POINTWISE_RECIPROCAL_OR_ZERO, a == 0.0f ? 0.0f : 1.0f / a)                                      \
     FUNCTION(POINTWISE_SIGMOID, ttt_fast_sigmoid(a))                                                         \
     FUNCTION(POINTWISE_SILU, ttt_fast_sigmoid(a) * a)                                                        \
-    FUNCTION(POINTWISE_SILU_GRAD, ttt_silu_grad_of(a, ttt_fast_sigmoid(a)))                                  \
-    FUNCTION(POINTWISE_SILU_GRAD2, ttt_silu_grad2_of(a, ttt_fast_sigmoid(a)))                                \
+    FUNCTION(POINTWISE_SILU_GRAD, ttt_fast_silu_grad(a, ttt_fast_sigmoid(a)))                                \
+    FUNCTION(POINTWISE_SILU_GRAD2, ttt_fast_silu_grad2(a, ttt_fast_sigmoid(a)))                              \
     FUNCTION(POINTWISE_GELU, ttt_fast_gelu(a))                                                               \
     FUNCTION(POINTWISE_GELU_GRAD, ttt_fast_gelu_grad(a))                                                     \
     FUNCTION(POINTWISE_GELU_GRAD2, ttt_fast_gelu_grad2(a))                                                   \
-    FUNCTION(POINTWISE_SOFTPLUS, ttt_softplus_of(a))                                                         \
-    FUNCTION(POINTWISE_SILU_GRAD_OF, ttt_silu_grad_of(a, b))                                                 \
-    FUNCTION(POINTWISE_SILU_GRAD2_OF, ttt_silu_grad2_of(a, b))
+    FUNCTION(POINTWISE_SOFTPLUS, ttt_fast_softplus(a))                                                       \
+    FUNCTION(POINTWISE_SILU_GRAD_OF, ttt_fast_silu_grad(a, b))                                               \
+    FUNCTION(POINTWISE_SILU_GRAD2_OF, ttt_fast_silu_grad2(a, b))
 
 #endif
