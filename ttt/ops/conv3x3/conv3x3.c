@@ -111,22 +111,25 @@ static ttt_cost nine_taps(const ttt_launch *launch)
 }
 
 static const ttt_implementation *const conv3x3_rows[] = {&ttt_conv3x3_cpu,
-                                                         NULL};
+                                                         TTT_CUDA_ROW(&ttt_conv3x3_cuda) NULL};
 
 const ttt_operator ttt_op_conv3x3 = {
     .name = "conv3x3",
     .attribute_size = sizeof(struct ttt_conv3x3_attributes),
     .gradient = conv3x3_gradient,
     .cost = nine_taps,
+    .bf16_takes = 0x1, /* x */
+    .bf16_gives = 0x1,
     .implementations = conv3x3_rows,
 };
 
 static const ttt_implementation *const kernel_gradient_rows[] = {
-    &ttt_conv3x3_kernel_gradient_cpu, NULL};
+    &ttt_conv3x3_kernel_gradient_cpu, TTT_CUDA_ROW(&ttt_conv3x3_kernel_gradient_cuda) NULL};
 
 const ttt_operator ttt_op_conv3x3_kernel_gradient = {
     .name = "conv3x3_kernel_gradient",
     .gradient = kernel_gradient_gradient,
     .cost = nine_taps,
+    .bf16_takes = 0x3, /* x, y */
     .implementations = kernel_gradient_rows,
 };

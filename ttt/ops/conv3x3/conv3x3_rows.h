@@ -17,5 +17,7 @@ extern const ttt_operator ttt_op_conv3x3_kernel_gradient;
 
 extern const ttt_implementation ttt_conv3x3_cpu;
 extern const ttt_implementation ttt_conv3x3_kernel_gradient_cpu;
+extern const ttt_implementation ttt_conv3x3_cuda;
+extern const ttt_implementation ttt_conv3x3_kernel_gradient_cuda;
 
 #endif
