@@ -22,6 +22,16 @@ static struct plan_storage *storage_of(ttt_plan *plan, ttt_tensor x)
     return &plan->storages[plan->tensors[x.index].storage];
 }
 
+/* They are there before the first node, and for the next run. */
+static void keep_constants(ttt_plan *plan)
+{
+    for (int n = 0; n < plan->n_nodes; n++)
+        for (int i = 0; i < plan->nodes[n].n_out && plan->nodes[n].constant; i++) {
+            storage_of(plan, plan->nodes[n].out[i])->first = 0;
+            storage_of(plan, plan->nodes[n].out[i])->kept = true;
+        }
+}
+
 static void find_lifetimes(ttt_plan *plan)
 {
     for (int n = 0; n < plan->n_nodes; n++) {
@@ -34,6 +44,7 @@ static void find_lifetimes(ttt_plan *plan)
     }
     for (int i = 0; i < plan->n_outputs; i++)
         storage_of(plan, plan->outputs[i].tensor)->kept = true;
+    keep_constants(plan);
     for (int i = 0; i < plan->n_storages; i++) {
         struct plan_storage *storage = &plan->storages[i];
         /* Inputs stay as written, so that a plan can be run again. */
@@ -42,15 +53,6 @@ static void find_lifetimes(ttt_plan *plan)
         if (storage->kept || storage->kind == STORAGE_INPUT)
             storage->last = plan->n_nodes;
     }
-}
-
-static bool covers_storage(const ttt_plan *plan, ttt_tensor x)
-{
-    const struct tensor *tensor = &plan->tensors[x.index];
-    ttt_operand operand = {.dtype = tensor->dtype, .shape = tensor->shape};
-    memcpy(operand.stride, tensor->stride, sizeof operand.stride);
-    return ttt_operand_contiguous(&operand) &&
-           ttt_operand_bytes(&operand) == plan->storages[tensor->storage].bytes;
 }
 
 /* The storage whose memory tensor x lies in, by index. */
@@ -81,8 +83,9 @@ static bool may_overwrite(const ttt_plan *plan, int n, ttt_tensor out, int i)
     const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])];
     return in->kind == STORAGE_ACTIVATION && in->last == n &&
            in->bytes == plan->storages[plan->tensors[out.index].storage].bytes &&
-           in->dtype == plan->storages[plan->tensors[out.index].storage].dtype &&
-           covers_storage(plan, node->in[i]) && covers_storage(plan, out) && !read_otherwise(plan, node, i);
+           plan->tensors[node->in[i].index].dtype == plan->tensors[out.index].dtype &&
+           plan_covers_storage(plan, node->in[i]) && plan_covers_storage(plan, out) &&
+           !read_otherwise(plan, node, i);
 }
 
 /* Lets outputs take over the memory of inputs that end here. */

@@ -12,7 +12,8 @@ struct plan_node {
     int n_in, n_out;
     char *name;
     bool backward;
-    int merged; /* how many graph nodes it does the work of */
+    bool constant; /* runs only after the store has changed */
+    int merged;    /* how many graph nodes it does the work of */
     const ttt_implementation *row;
     void *state;           /* what the row's prepare made */
     ttt_operand *operands; /* inputs, then outputs */
@@ -44,22 +45,43 @@ struct ttt_plan {
     int n_nodes, n_tensors, n_storages, n_outputs;
     ttt_plan_memory memory;
     void *arena;
+    bool changes_variables;
+    uint64_t constants_of;    /* the store's version that they were computed from; 0: not yet */
     bool has_run;             /* node by node, as the first run always is */
     ttt_recording *recording; /* of all launches; NULL where the device does not record */
     double flops, bytes;
 };
 
+/* What merging nodes must know.  A pass that moves or drops nodes keeps its own copy up to date. */
+struct plan_uses {
+    int *producer; /* by storage: the plan node that writes it, or -1 */
+    int *readers;  /* by storage: how many node inputs read it; outputs of the plan count as one */
+    int *effects;  /* by node: how many nodes with effects stand before it */
+};
+
+ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan);
+void plan_uses_destroy(struct plan_uses *uses);
+
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
 
+/* Takes pointwise work behind products into them, as epilogues.  May leave nodes with op NULL behind. */
+ttt_status plan_absorb(ttt_plan *plan);
+
 /* Chooses the type of every activation, and adds the conversions that this takes. */
 ttt_status plan_lower_precision(ttt_plan *plan);
+
+/* Marks the nodes whose results stay the same from run to run. */
+ttt_status plan_find_constants(ttt_plan *plan);
 
 /* Lifetimes, overwriting, and offsets of everything in the arena; sets memory.arena. */
 ttt_status plan_layout(ttt_plan *plan);
 
 /* The launch of a node as planned. */
 ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node);
+
+/* Whether x is contiguous and all of its memory. */
+bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x);
 
 void plan_node_clear(struct plan_node *node);
 

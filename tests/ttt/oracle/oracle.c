@@ -30,6 +30,7 @@ extern const struct op_test oracle_rmsnorm;
 extern const struct op_test oracle_rmsnorm_backward;
 extern const struct op_test oracle_sum;
 extern const struct op_test oracle_unpatches;
+extern const struct op_test oracle_weight_gradient;
 
 static const struct op_test *const oracles[] = {
     &oracle_accumulate,
@@ -59,6 +60,7 @@ static const struct op_test *const oracles[] = {
     &oracle_rmsnorm_backward,
     &oracle_sum,
     &oracle_unpatches,
+    &oracle_weight_gradient,
     NULL,
 };
 
