@@ -14,13 +14,10 @@ extern "C" {
 #include "ttt/ops/matmul/product.h"
 }
 
-constexpr int TILE = 64; /* a block's results: TILE x TILE of one matrix */
-
-enum {
-    ENOUGH_BLOCKS = 528, /* four for each multiprocessor of the largest GPU */
-    LEAST_DEPTH = 128,   /* worth a block */
-    MOST_PARTS = 64,
-};
+constexpr int TILE = 64;               /* a block's results: TILE x TILE of one matrix */
+constexpr int64_t ENOUGH_BLOCKS = 528; /* four for each multiprocessor of the largest GPU */
+constexpr int64_t LEAST_DEPTH = 128;   /* worth a block */
+constexpr int64_t MOST_PARTS = 64;
 
 /* What a block has to know; the same for all. */
 struct work {
@@ -129,7 +126,7 @@ static int64_t parts_of(int64_t tiles, int64_t depth)
 {
     const int64_t wanted = ENOUGH_BLOCKS / tiles, worth = depth / LEAST_DEPTH;
     const int64_t parts = wanted < worth ? wanted : worth;
-    return parts > MOST_PARTS ? MOST_PARTS + 0 : parts > 1 ? parts : 1;
+    return parts > MOST_PARTS ? MOST_PARTS : parts > 1 ? parts : 1;
 }
 
 /* A launch of matmul as work in slices of `depth`. */
