@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ttt/device/cuda.h"
 #include "ttt/ops/attention/attention_operator.h"
@@ -176,33 +177,51 @@ static void choose_engine(struct library_plan *p, cudnnBackendDescriptor_t graph
         p->status = CUDNN_STATUS_NOT_SUPPORTED;
 }
 
-static void release(void *state)
+static void release(void *made)
 {
-    struct library_plan *p = state;
-    for (int i = p ? p->n_made : 0; i > 0; i--)
+    struct library_plan *p = made;
+    for (int i = p->n_made; i > 0; i--)
         cudnnBackendDestroyDescriptor(p->made[i - 1]);
     free(p);
 }
 
-static ttt_status prepare(const ttt_launch *launch, void **state)
+/* What a plan depends on: q's, k's, v's and y's sizes and strides. */
+struct problem {
+    const ttt_implementation *row;
+    int64_t size[4][4], stride[4][4];
+};
+
+static struct problem problem_of(const ttt_launch *launch)
 {
+    struct problem problem = {.row = &ttt_attention_cudnn};
+    for (int i = Q; i <= Y; i++) {
+        const ttt_operand *x = i == Y ? &launch->out[0] : &launch->in[i];
+        memcpy(problem.size[i], x->shape.size, sizeof problem.size[i]);
+        memcpy(problem.stride[i], x->stride, sizeof problem.stride[i]);
+    }
+    return problem;
+}
+
+/* The plan of all nodes alike; making one takes most of a second.  Where the library has none, the reason is
+ * in its status. */
+static ttt_status find_plan(const ttt_launch *launch, const struct library_plan **found)
+{
+    const struct problem problem = problem_of(launch);
+    struct library_plan *p = ttt_cuda_find(launch->device, &problem, sizeof problem);
+    *found = p;
+    if (p)
+        return TTT_OK;
     ttt_status status;
     cudnnHandle_t dnn = ttt_cuda_dnn(launch->device, &status);
-    *state = NULL;
     TRY(status);
-    struct library_plan *p = calloc(1, sizeof *p);
+    p = calloc(1, sizeof *p);
     if (!p)
         return ttt_fail(TTT_MEMORY, "no memory for a plan of cuDNN");
     p->dnn = dnn;
     choose_engine(p, make_graph(p, launch));
-    const cudnnStatus_t failed = p->status;
-    if (failed == CUDNN_STATUS_SUCCESS) {
-        *state = p;
-        return TTT_OK;
-    }
-    release(p);
-    return ttt_fail(failed == CUDNN_STATUS_NOT_SUPPORTED ? TTT_UNSUPPORTED : TTT_DEVICE,
-                    "cuDNN has no plan for this attention: %s", cudnnGetErrorString(failed));
+    TRY(ttt_cuda_keep(launch->device, &problem, sizeof problem, p, release));
+    *found = p;
+    return TTT_OK;
 }
 
 /* Whether all rows begin on ALIGNMENT bytes if the first does. */
@@ -224,13 +243,12 @@ static bool supports(const ttt_launch *launch, const char **why)
             return false;
         }
     }
-    void *state;
-    ttt_status status = prepare(launch, &state);
-    *why = "cuDNN has no plan for it";
-    const bool made = !status;
+    const struct library_plan *plan;
+    ttt_status status = find_plan(launch, &plan);
+    const bool found = !status && plan->status == CUDNN_STATUS_SUCCESS;
+    *why = status ? "cuDNN cannot be used" : "cuDNN has no plan for it";
     ttt_status_free(status);
-    release(state);
-    return made;
+    return found;
 }
 
 /* The plan's own, then log_sum where nobody reads it: the library writes it anyway. */
@@ -268,7 +286,9 @@ static ttt_status run(const ttt_launch *launch)
             return ttt_attention_cuda_mma.run(launch);
     if (!pointer[LOG_SUM])
         pointer[LOG_SUM] = unread;
-    return execute(launch->state, pointer, launch->workspace);
+    const struct library_plan *plan;
+    TRY(find_plan(launch, &plan));
+    return execute(plan, pointer, launch->workspace);
 }
 
 #else
@@ -288,8 +308,6 @@ const ttt_implementation ttt_attention_cudnn = {
     .supports = supports,
 #if CUDNN_VERSION >= 91301
     .workspace = workspace,
-    .prepare = prepare,
-    .release = release,
     .run = run,
 #endif
 };
