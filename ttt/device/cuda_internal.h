@@ -5,12 +5,6 @@
 #include "ttt/device/cuda.h"
 #include "ttt/device/device_internal.h"
 
-struct cuda_kept {
-    struct cuda_kept *next;
-    void *thing;
-    void (*release)(void *thing);
-};
-
 struct cuda {
     struct ttt_device device;
     cudaStream_t stream;
