@@ -1,0 +1,188 @@
+/* One device of Hopper's capability with the host's memory, its errors, and its memory. */
+#include <cuda_runtime.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace
+{
+constexpr size_t memory_alignment = 256;
+
+/* Odd, so that nothing divides by it. */
+constexpr int multiprocessors = 3;
+constexpr int shared_per_block = 48 * 1024, shared_per_block_optin = 227 * 1024, cache_bytes = 1 << 20;
+
+struct {
+    cudaError_t error;
+    const char *name, *text;
+} const errors[] = {
+    {cudaSuccess, "cudaSuccess", "no error"},
+    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    {cudaErrorInitializationError, "cudaErrorInitializationError", "initialization error"},
+    {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
+    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient"},
+    {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+    {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
+    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
+     "operation failed due to a previous error during capture"},
+};
+
+/* Bytes of a line of /proc/meminfo. */
+size_t memory_line(const char *name)
+{
+    char line[128];
+    size_t kilobytes = 0;
+    const size_t length = std::strlen(name);
+    std::FILE *file = std::fopen("/proc/meminfo", "r");
+    if (!file)
+        return 0;
+    while (!kilobytes && std::fgets(line, sizeof line, file))
+        if (!std::strncmp(line, name, length))
+            kilobytes = std::strtoull(line + length, nullptr, 10);
+    std::fclose(file);
+    return kilobytes * 1024;
+}
+
+cudaError_t allocate(void **memory, size_t bytes)
+{
+    *memory = nullptr;
+    if (!bytes)
+        return cudaSuccess;
+    if (bytes > memory_line("MemAvailable:") || posix_memalign(memory, memory_alignment, bytes))
+        return cudaErrorMemoryAllocation;
+    std::memset(*memory, 0xff, bytes);
+    return cudaSuccess;
+}
+} // namespace
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    for (const auto &entry : errors)
+        if (entry.error == error)
+            return entry.text;
+    return "unrecognized error code";
+}
+const char *cudaGetErrorName(cudaError_t error)
+{
+    for (const auto &entry : errors)
+        if (entry.error == error)
+            return entry.name;
+    return "cudaErrorUnknown";
+}
+/* Errors are returned by the call that causes them, and by no later one. */
+cudaError_t cudaGetLastError(void)
+{
+    return cudaSuccess;
+}
+cudaError_t cudaPeekAtLastError(void)
+{
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    *count = 1;
+    return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device)
+{
+    return device ? cudaErrorInvalidDevice : cudaSuccess;
+}
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = 0;
+    return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
+{
+    if (device)
+        return cudaErrorInvalidDevice;
+    *properties = {.name = "emulated",
+                   .totalGlobalMem = memory_line("MemTotal:"),
+                   .sharedMemPerBlock = shared_per_block,
+                   .sharedMemPerBlockOptin = shared_per_block_optin,
+                   .multiProcessorCount = multiprocessors,
+                   .maxThreadsPerMultiProcessor = 2048,
+                   .major = 9,
+                   .minor = 0,
+                   .l2CacheSize = cache_bytes,
+                   .warpSize = warpSize};
+    return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
+{
+    const struct {
+        cudaDeviceAttr attribute;
+        int value;
+    } known[] = {
+        {cudaDevAttrMaxThreadsPerBlock, 1024},
+        {cudaDevAttrMaxSharedMemoryPerBlock, shared_per_block},
+        {cudaDevAttrWarpSize, warpSize},
+        {cudaDevAttrClockRate, 1000000},
+        {cudaDevAttrMultiProcessorCount, multiprocessors},
+        {cudaDevAttrMemoryClockRate, 1000000},
+        {cudaDevAttrGlobalMemoryBusWidth, 64},
+        {cudaDevAttrL2CacheSize, cache_bytes},
+        {cudaDevAttrComputeCapabilityMajor, 9},
+        {cudaDevAttrComputeCapabilityMinor, 0},
+        {cudaDevAttrMaxSharedMemoryPerBlockOptin, shared_per_block_optin},
+    };
+    if (device)
+        return cudaErrorInvalidDevice;
+    for (const auto &entry : known)
+        if (entry.attribute == attribute) {
+            *value = entry.value;
+            return cudaSuccess;
+        }
+    return cudaErrorInvalidValue;
+}
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = CUDART_VERSION;
+    return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    *version = CUDART_VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
+{
+    *available = memory_line("MemAvailable:");
+    *total = memory_line("MemTotal:");
+    return cudaSuccess;
+}
+cudaError_t cudaMalloc(void **memory, size_t bytes)
+{
+    return allocate(memory, bytes);
+}
+cudaError_t cudaFree(void *memory)
+{
+    std::free(memory);
+    return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void **memory, size_t bytes)
+{
+    return allocate(memory, bytes);
+}
+cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned)
+{
+    return allocate(memory, bytes);
+}
+cudaError_t cudaFreeHost(void *memory)
+{
+    std::free(memory);
+    return cudaSuccess;
+}
