@@ -44,7 +44,18 @@ static const char *why_not_addable(const struct lact_nvs_config *config)
 struct passes {
     ttt_tensor *x; /* (count) each (B, views of the pass, patches, D) */
     int count;
+    ttt_lact_tokens tokens; /* of a single pass: kept from moving to reading */
 };
+
+/* Several passes project again when they are read: what one needs is gone by the time of the next. */
+static ttt_lact_tokens project(const struct lact_nvs_builder *b, int block, const ttt_lact_weights *weights,
+                               struct passes *passes, int pass)
+{
+    if (passes->count == 1 && ttt_exists(passes->tokens.k))
+        return passes->tokens;
+    passes->tokens = lact_nvs_project(b, block, weights, passes->x[pass]);
+    return passes->tokens;
+}
 
 static struct lact_nvs_views some_views(ttt_graph *g, const struct lact_nvs_views *views, int64_t start,
                                         int64_t count)
@@ -82,12 +93,12 @@ static bool cut_into_passes(const struct lact_nvs_builder *b, const struct lact_
 
 /* One inner step on the tokens of all passes: their directions add up. */
 static void move_on_all(const struct lact_nvs_builder *b, int block, const ttt_lact_weights *weights,
-                        const struct passes *passes, ttt_lact_fast *fast)
+                        struct passes *passes, ttt_lact_fast *fast)
 {
     ttt_tensor sum[LACT_FAST_WEIGHTS] = {TTT_NONE, TTT_NONE, TTT_NONE};
     for (int p = 0; p < passes->count; p++) {
         ttt_tensor direction[LACT_FAST_WEIGHTS];
-        ttt_lact_tokens tokens = lact_nvs_project(b, block, weights, passes->x[p]);
+        ttt_lact_tokens tokens = project(b, block, weights, passes, p);
         ttt_lact_direction(b->g, &b->lact, fast, &tokens, direction);
         for (int i = 0; i < LACT_FAST_WEIGHTS; i++)
             sum[i] = ttt_exists(sum[i]) && ttt_exists(direction[i]) ? ttt_add(b->g, sum[i], direction[i])
@@ -101,7 +112,7 @@ static void read_all(const struct lact_nvs_builder *b, int block, const ttt_lact
 {
     ttt_graph *g = b->g;
     for (int p = 0; p < passes->count; p++) {
-        ttt_lact_tokens tokens = lact_nvs_project(b, block, weights, passes->x[p]);
+        ttt_lact_tokens tokens = project(b, block, weights, passes, p);
         ttt_tensor y = ttt_lact_apply(g, &b->lact, fast, ttt_lact_query(&b->lact, &tokens));
         y = ttt_reshape(g, ttt_lact_join(g, weights, y), ttt_shape_of(g, passes->x[p]));
         passes->x[p] = ttt_add(g, passes->x[p], y);
@@ -116,6 +127,7 @@ static void reconstruct_block(const struct lact_nvs_builder *b, int block, struc
     lact_nvs_push_block(b, block);
     for (int p = 0; p < passes->count; p++)
         passes->x[p] = lact_nvs_add_attention(b, block, passes->x[p]);
+    passes->tokens.k = TTT_NONE;
 
     ttt_scope_push(b->g, "fast");
     ttt_lact_initial(b->g, &weights, w);

@@ -107,7 +107,7 @@ static ttt_tensor over_chunks(ttt_graph *g, ttt_tensor matrix, ttt_tensor x)
 {
     const ttt_shape s = ttt_shape_of(g, x);
     ttt_tensor flat = ttt_reshape(g, x, ttt_dims(s.size[0], s.size[1], s.size[2], s.size[3] * s.size[4]));
-    return ttt_reshape(g, ttt_matmul(g, matrix, flat),
+    return ttt_reshape(g, ttt_precise(g, ttt_matmul(g, matrix, flat)),
                        ttt_dims(s.size[0], s.size[1], ttt_size(g, matrix, 2), s.size[3], s.size[4]));
 }
 
@@ -146,8 +146,8 @@ static ttt_tensor directions_of(ttt_graph *g, const ttt_lact_options *options, c
     ttt_tensor features = ttt_lact_features(g, options, fast, tokens->k);
     if (options->variant.token_lr)
         features = ttt_mul(g, features, tokens->rate[1]);
-    return ttt_matmul(g, ttt_transpose(g, by_chunks(g, features, chunk, count), 3, 4),
-                      by_chunks(g, tokens->v, chunk, count));
+    return ttt_precise(g, ttt_matmul(g, ttt_transpose(g, by_chunks(g, features, chunk, count), 3, 4),
+                                     by_chunks(g, tokens->v, chunk, count)));
 }
 
 ttt_tensor ttt_chunks_parallel(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
@@ -165,6 +165,7 @@ ttt_tensor ttt_chunks_parallel(ttt_graph *g, const ttt_lact_options *options, tt
     ttt_tensor start = ttt_reshape(g, fast->w[1], ttt_dims(w.size[0], w.size[1], 1, w.size[2], w.size[3]));
     ttt_tensor weights =
         options->variant.direction == TTT_DESCENT ? ttt_add(g, start, sums) : ttt_sub(g, start, sums);
+    ttt_precise(g, weights);
     ttt_tensor features = ttt_lact_features(g, options, fast, ttt_lact_query(options, tokens));
     ttt_tensor y = ttt_matmul(g, by_chunks(g, features, chunk, count), ttt_slice(g, weights, 2, 0, count));
     fast->w[1] = chunk_of(g, weights, count);

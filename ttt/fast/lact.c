@@ -44,7 +44,7 @@ ttt_tensor ttt_lact_apply(ttt_graph *g, const ttt_lact_options *options, const t
 /* x^T e, summed over the tokens. */
 static ttt_tensor over_tokens(ttt_graph *g, ttt_tensor x, ttt_tensor e)
 {
-    return ttt_matmul(g, ttt_transpose(g, x, -1, -2), e);
+    return ttt_precise(g, ttt_matmul(g, ttt_transpose(g, x, -1, -2), e));
 }
 
 static ttt_tensor rated(ttt_graph *g, const ttt_lact_options *options, ttt_tensor x, ttt_tensor rate)
@@ -97,9 +97,11 @@ void ttt_lact_move(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast 
             step = ttt_newton_schulz(g, step, options->muon_steps);
         ttt_tensor w = options->variant.direction == TTT_DESCENT ? ttt_add(g, fast->w[i], step)
                                                                  : ttt_sub(g, fast->w[i], step);
-        if (options->variant.weight_norm)
+        if (options->variant.weight_norm) {
+            ttt_precise(g, w);
             w = ttt_mul(g, ttt_div(g, w, ttt_shift(g, column_norm(g, w), 1e-5F)), fast->norm[i]);
-        fast->w[i] = w;
+        }
+        fast->w[i] = ttt_precise(g, w);
     }
 }
 

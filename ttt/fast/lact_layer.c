@@ -46,7 +46,8 @@ ttt_lact_tokens ttt_lact_project(ttt_graph *g, const ttt_lact_options *options,
     tokens.k = parts[1];
     tokens.v = parts[2];
     if (options->variant.token_lr) {
-        ttt_tensor rate = ttt_linear(g, x, weights->lr_fc_weight, weights->lr_fc_bias, TTT_IDENTITY);
+        ttt_tensor rate =
+            ttt_precise(g, ttt_linear(g, x, weights->lr_fc_weight, weights->lr_fc_bias, TTT_IDENTITY));
         rate = ttt_softplus(g, ttt_shift(g, rate, (float)inverse_softplus(options->base_lr)));
         split_parts(g, ttt_reshape(g, rate, ttt_dims(batch, length, 3, heads, 1)), tokens.rate);
     }

@@ -18,7 +18,7 @@ static ttt_tensor move(ttt_graph *g, ttt_tensor w, ttt_tensor gradient, unsigned
 {
     if (conditioned)
         gradient = ttt_div(g, gradient, ttt_shift(g, ttt_norm(g, gradient, dimensions), 1));
-    return direction == TTT_DESCENT ? ttt_sub(g, w, gradient) : ttt_add(g, w, gradient);
+    return ttt_precise(g, direction == TTT_DESCENT ? ttt_sub(g, w, gradient) : ttt_add(g, w, gradient));
 }
 
 /* k^T e, the gradient of a bias-free linear layer, moved into w.  Columns are conditioned one by one. */
@@ -26,7 +26,7 @@ static ttt_tensor move_linear(ttt_graph *g, ttt_tensor w, ttt_tensor k, ttt_tens
                               const ttt_variant *variant)
 {
     const unsigned rows = 1u << 2; /* of (B, H, d, d) */
-    ttt_tensor gradient = ttt_matmul(g, ttt_transpose(g, k, -1, -2), e);
+    ttt_tensor gradient = ttt_precise(g, ttt_matmul(g, ttt_transpose(g, k, -1, -2), e));
     return move(g, w, gradient, rows, variant->condition_gradient, variant->direction);
 }
 

@@ -22,6 +22,16 @@ static struct plan_storage *storage_of(ttt_plan *plan, ttt_tensor x)
     return &plan->storages[plan->tensors[x.index].storage];
 }
 
+/* They are there before the first node, and for the next run. */
+static void keep_constants(ttt_plan *plan)
+{
+    for (int n = 0; n < plan->n_nodes; n++)
+        for (int i = 0; i < plan->nodes[n].n_out && plan->nodes[n].constant; i++) {
+            storage_of(plan, plan->nodes[n].out[i])->first = 0;
+            storage_of(plan, plan->nodes[n].out[i])->kept = true;
+        }
+}
+
 static void find_lifetimes(ttt_plan *plan)
 {
     for (int n = 0; n < plan->n_nodes; n++) {
@@ -34,6 +44,7 @@ static void find_lifetimes(ttt_plan *plan)
     }
     for (int i = 0; i < plan->n_outputs; i++)
         storage_of(plan, plan->outputs[i].tensor)->kept = true;
+    keep_constants(plan);
     for (int i = 0; i < plan->n_storages; i++) {
         struct plan_storage *storage = &plan->storages[i];
         /* Inputs stay as written, so that a plan can be run again. */

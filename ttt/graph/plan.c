@@ -220,7 +220,8 @@ ttt_cost ttt_cost_of(const ttt_operator *op, const ttt_launch *launch)
     return cost;
 }
 
-static ttt_status choose_rows(ttt_plan *plan, const char *choices)
+/* Closes the gaps that fusing left. */
+static void drop_empty_nodes(ttt_plan *plan)
 {
     int kept = 0;
     for (int n = 0; n < plan->n_nodes; n++) {
@@ -231,11 +232,16 @@ static ttt_status choose_rows(ttt_plan *plan, const char *choices)
         plan->nodes[kept++] = moved;
     }
     plan->n_nodes = kept;
+}
+
+static ttt_status choose_rows(ttt_plan *plan, const char *choices)
+{
     for (int n = 0; n < plan->n_nodes; n++) {
         struct plan_node *node = &plan->nodes[n];
         TRY(describe_operands(plan, node));
         TRY(choose_row(plan, node, choices));
-        add_cost(plan, node);
+        if (!node->constant)
+            add_cost(plan, node);
     }
     return TTT_OK;
 }
@@ -280,6 +286,9 @@ static ttt_status weigh(ttt_plan *plan, int64_t limit)
 
 static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_plan_options *options)
 {
+    if (graph->has_target && graph->target != ttt_device_kind_of(plan->device))
+        return ttt_fail(TTT_ARGUMENT, "the graph was built for another kind of device than %s",
+                        ttt_device_name(plan->device));
     const char *choices = options->implementations ? options->implementations : getenv("TTT_IMPL");
     TRY(copy_tables(plan, graph));
     TRY(copy_live_nodes(plan, graph));
@@ -287,6 +296,8 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
         TRY(plan_fuse(plan));
     if (graph->activations == TTT_BF16)
         TRY(plan_lower_precision(plan));
+    drop_empty_nodes(plan);
+    TRY(plan_find_constants(plan));
     TRY(choose_rows(plan, choices));
     TRY(plan_layout(plan));
     return weigh(plan, options->memory_limit);

@@ -27,7 +27,8 @@ typedef struct ttt_plan_memory {
 } ttt_plan_memory;
 
 /* Plans `graph` for the store's device.  Takes no memory on the device.  `options` may be NULL.
- * Fails with the graph's own first error; TTT_UNSUPPORTED when no implementation takes a node (the text has
+ * Fails with the graph's own first error; TTT_ARGUMENT for a graph that targets another kind of device;
+ * TTT_UNSUPPORTED when no implementation takes a node (the text has
  * each row's reason); TTT_ARGUMENT for a forced row that does not exist or a variable whose shape or type
  * differs from the store's; TTT_MEMORY when over the limit, with both numbers. */
 ttt_status ttt_plan_create(const ttt_graph *graph, ttt_store *store, const ttt_plan_options *options,
@@ -52,7 +53,7 @@ ttt_status ttt_plan_read(ttt_plan *plan, const char *output, void *host);
 /* Shape and type of an input or output by name; false when there is none. */
 bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype, ttt_shape *shape);
 
-/* Launches every node once. */
+/* Launches every node once; what follows from variables alone only when the store has changed. */
 ttt_status ttt_plan_run(ttt_plan *plan);
 
 /* As ttt_plan_run up to the first node that writes a NaN or an infinity: TTT_NUMERIC, naming the node and its
@@ -69,7 +70,8 @@ typedef struct ttt_node_profile {
     double flops, bytes;
 } ttt_node_profile;
 
-/* Runs the plan `runs` times and returns one entry per node, in order, for the caller to free(). */
+/* Runs the plan once, then `runs` times node by node, and returns one entry per node, in order, for the
+ * caller to free().  Nodes that are computed once for many runs count as 0 seconds. */
 ttt_status ttt_plan_profile(ttt_plan *plan, int runs, ttt_node_profile **nodes, int *count);
 
 /* The same entries without running anything: the plan need not be prepared.  On failure *nodes is NULL. */

@@ -12,7 +12,8 @@ struct plan_node {
     int n_in, n_out;
     char *name;
     bool backward;
-    int merged; /* how many graph nodes it does the work of */
+    bool constant; /* runs only after the store has changed */
+    int merged;    /* how many graph nodes it does the work of */
     const ttt_implementation *row;
     void *state;           /* what the row's prepare made */
     ttt_operand *operands; /* inputs, then outputs */
@@ -44,6 +45,8 @@ struct ttt_plan {
     int n_nodes, n_tensors, n_storages, n_outputs;
     ttt_plan_memory memory;
     void *arena;
+    bool changes_variables;
+    uint64_t constants_of;    /* the store's version that they were computed from; 0: not yet */
     bool has_run;             /* node by node, as the first run always is */
     ttt_recording *recording; /* of all launches; NULL where the device does not record */
     double flops, bytes;
@@ -54,6 +57,9 @@ ttt_status plan_fuse(ttt_plan *plan);
 
 /* Chooses the type of every activation, and adds the conversions that this takes. */
 ttt_status plan_lower_precision(ttt_plan *plan);
+
+/* Marks the nodes whose results stay the same from run to run. */
+ttt_status plan_find_constants(ttt_plan *plan);
 
 /* Lifetimes, overwriting, and offsets of everything in the arena; sets memory.arena. */
 ttt_status plan_layout(ttt_plan *plan);

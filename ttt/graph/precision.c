@@ -14,9 +14,9 @@
 
 struct precision {
     ttt_plan *plan;
-    unsigned char *all_take, *any_wants; /* by storage, over its readers */
-    int *copy;                           /* by storage: the tensor that is its bf16 copy; 0: none */
-    struct plan_node *nodes;             /* the plan's nodes with the conversions */
+    unsigned char *all_take, *all_want, *any_wants; /* by storage, over its readers */
+    int *copy;               /* by storage: the tensor that is its bf16 copy; 0: none */
+    struct plan_node *nodes; /* the plan's nodes with the conversions */
     int n_nodes;
 };
 
@@ -34,6 +34,7 @@ static void note_readers(struct precision *p)
 {
     const ttt_plan *plan = p->plan;
     memset(p->all_take, 1, (size_t)plan->n_storages);
+    memset(p->all_want, 1, (size_t)plan->n_storages);
     for (int n = 0; n < plan->n_nodes; n++) {
         const struct plan_node *node = &plan->nodes[n];
         for (int i = 0; node->op && i < node->n_in; i++) {
@@ -41,6 +42,7 @@ static void note_readers(struct precision *p)
                 continue;
             int storage = plan->tensors[node->in[i].index].storage;
             p->all_take[storage] &= bit(node->op->bf16_takes | node->op->bf16_wants, i);
+            p->all_want[storage] &= bit(node->op->bf16_wants, i);
             p->any_wants[storage] |= bit(node->op->bf16_wants, i);
         }
     }
@@ -65,7 +67,10 @@ static void decide_output(struct precision *p, const struct plan_node *node, int
     ttt_tensor out = node->out[i];
     int index = plan->tensors[out.index].storage;
     struct plan_storage *storage = &plan->storages[index];
-    if (storage->dtype != TTT_F32 || storage->precise || !bit(node->op->bf16_gives, i) || !p->all_take[index])
+    if (storage->dtype != TTT_F32 || !bit(node->op->bf16_gives, i) || !p->all_take[index])
+        return;
+    /* Where every reader would convert it, nothing is lost. */
+    if (storage->precise && !p->all_want[index])
         return;
     if (node->op->bf16_wants || p->any_wants[index] || has_bf16_input(plan, node, out)) {
         storage->dtype = TTT_BF16;
@@ -166,10 +171,11 @@ static ttt_status make_room(struct precision *p)
     struct plan_storage *more = realloc(plan->storages, (2 * storages + 1) * sizeof *more);
     plan->storages = more ? more : plan->storages;
     p->all_take = calloc(storages + 1, 1);
+    p->all_want = calloc(storages + 1, 1);
     p->any_wants = calloc(storages + 1, 1);
     p->copy = calloc(storages + 1, sizeof *p->copy);
     p->nodes = calloc((size_t)plan->n_nodes + storages + 1, sizeof *p->nodes);
-    return tensors && more && p->all_take && p->any_wants && p->copy && p->nodes
+    return tensors && more && p->all_take && p->all_want && p->any_wants && p->copy && p->nodes
                ? TTT_OK
                : ttt_fail(TTT_MEMORY, "no memory to plan the graph");
 }
@@ -202,6 +208,7 @@ ttt_status plan_lower_precision(ttt_plan *plan)
         plan_node_clear(&p.nodes[n]);
     free(p.nodes);
     free(p.all_take);
+    free(p.all_want);
     free(p.any_wants);
     free(p.copy);
     return status;

@@ -15,7 +15,8 @@ static ttt_status time_group(ttt_plan *plan, int from, int to, int runs, double 
     TRY(ttt_device_mark(plan->device, 0));
     for (int n = from; n < to; n++) {
         ttt_launch launch = plan_launch(plan, &plan->nodes[n]);
-        TRY(plan->nodes[n].row->run(&launch));
+        if (!plan->nodes[n].constant)
+            TRY(plan->nodes[n].row->run(&launch));
         TRY(ttt_device_mark(plan->device, n - from + 1));
     }
     for (int n = from; n < to; n++)
@@ -61,6 +62,7 @@ ttt_status ttt_plan_profile(ttt_plan *plan, int runs, ttt_node_profile **nodes, 
     *nodes = NULL;
     if (!plan->arena || runs < 1)
         return ttt_fail(TTT_ARGUMENT, "a profile needs a prepared plan and at least one run");
+    TRY(ttt_plan_run(plan));
     double *seconds = malloc(((size_t)plan->n_nodes * (size_t)runs + 1) * sizeof *seconds);
     ttt_status status =
         seconds ? time_nodes(plan, runs, seconds) : ttt_fail(TTT_MEMORY, "no memory for a profile");

@@ -131,14 +131,25 @@ static ttt_status not_prepared(const ttt_plan *plan)
     return plan->arena ? TTT_OK : ttt_fail(TTT_ARGUMENT, "the plan is run before it is prepared");
 }
 
-/* Node by node, each waited for, so that one that fails is named. */
-static ttt_status run_first(ttt_plan *plan)
+/* Node by node, each waited for, so that one that fails is named: the constant ones, or the others. */
+static ttt_status run_one_by_one(ttt_plan *plan, bool constant)
 {
     for (int n = 0; n < plan->n_nodes; n++) {
-        TRY(run_node(plan, &plan->nodes[n]));
-        TRY(within_node(plan, &plan->nodes[n], ttt_device_synchronize(plan->device)));
+        struct plan_node *node = &plan->nodes[n];
+        if (node->constant != constant)
+            continue;
+        TRY(run_node(plan, node));
+        TRY(within_node(plan, node, ttt_device_synchronize(plan->device)));
     }
-    plan->has_run = true;
+    return TTT_OK;
+}
+
+static ttt_status run_constants(ttt_plan *plan)
+{
+    const uint64_t version = ttt_store_version(plan->store);
+    if (plan->constants_of != version)
+        TRY(run_one_by_one(plan, true));
+    plan->constants_of = version;
     return TTT_OK;
 }
 
@@ -147,7 +158,8 @@ static ttt_status record(ttt_plan *plan)
     ttt_status status = TTT_OK;
     TRY(ttt_device_record_begin(plan->device));
     for (int n = 0; n < plan->n_nodes && !status; n++)
-        status = run_node(plan, &plan->nodes[n]);
+        if (!plan->nodes[n].constant)
+            status = run_node(plan, &plan->nodes[n]);
     ttt_status ended = ttt_device_record_end(plan->device, &plan->recording);
     if (!status)
         return ended;
@@ -158,8 +170,14 @@ static ttt_status record(ttt_plan *plan)
 ttt_status ttt_plan_run(ttt_plan *plan)
 {
     TRY(not_prepared(plan));
-    if (!plan->has_run || !ttt_device_can_record(plan->device))
-        return run_first(plan);
+    TRY(run_constants(plan));
+    if (plan->changes_variables)
+        ttt_store_touch(plan->store);
+    if (!plan->has_run || !ttt_device_can_record(plan->device)) {
+        TRY(run_one_by_one(plan, false));
+        plan->has_run = true;
+        return TTT_OK;
+    }
     if (!plan->recording)
         TRY(record(plan));
     ttt_status status = ttt_device_replay(plan->device, plan->recording);

@@ -16,6 +16,7 @@ struct ttt_store {
     struct variable **variables; /* each on its own, so that pointers stay valid */
     int count, room;
     int64_t bytes;
+    uint64_t version; /* from 1 */
 };
 
 ttt_device *ttt_store_device(const ttt_store *store)
@@ -29,6 +30,7 @@ ttt_status ttt_store_create(ttt_device *device, ttt_store **store)
     if (!*store)
         return ttt_fail(TTT_MEMORY, "no memory for a store of variables");
     (*store)->device = device;
+    (*store)->version = 1;
     return TTT_OK;
 }
 
@@ -121,7 +123,18 @@ ttt_status ttt_store_write(ttt_store *store, const char *name, const void *host)
     const ttt_stored *stored = ttt_store_find(store, name);
     if (!stored)
         return ttt_fail(TTT_ARGUMENT, "the store has no variable '%s'", name);
+    ttt_store_touch(store);
     return ttt_device_upload(store->device, stored->data, host, stored_bytes(stored));
+}
+
+uint64_t ttt_store_version(const ttt_store *store)
+{
+    return store->version;
+}
+
+void ttt_store_touch(ttt_store *store)
+{
+    store->version++;
 }
 
 ttt_status ttt_store_read(const ttt_store *store, const char *name, void *host)

@@ -31,6 +31,10 @@ const ttt_stored *ttt_store_find(const ttt_store *store, const char *name);
 ttt_status ttt_store_write(ttt_store *store, const char *name, const void *host);
 ttt_status ttt_store_read(const ttt_store *store, const char *name, void *host);
 
+/* A number that grows with every change of a variable: by ttt_store_write, or by a plan that says so here. */
+uint64_t ttt_store_version(const ttt_store *store);
+void ttt_store_touch(ttt_store *store);
+
 /* Bytes of all variables. */
 int64_t ttt_store_bytes(const ttt_store *store);
 
