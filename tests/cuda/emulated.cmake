@@ -10,7 +10,7 @@ list(FILTER libraries INCLUDE REGEX "_library\\.c$")
 set_source_files_properties(${libraries} PROPERTIES HEADER_FILE_ONLY ON)
 
 # The pragma is `unroll`, which only CUDA has.
-set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-Wno-unknown-pragmas;-Wno-missing-field-initializers")
+set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS -Wno-unknown-pragmas)
 
 target_sources(ttt_library PRIVATE ${kernels} ${emulator})
 target_include_directories(ttt_library BEFORE PUBLIC ${CMAKE_SOURCE_DIR}/tests/cuda/include)
