@@ -1,4 +1,4 @@
-/* A device that lends the CPU's operations and watches the memory it hands out. */
+/* A device that is asked for more memory than it hands out, and watches the rest. */
 #include "tests/support/guarded_device.h"
 
 #include <stdlib.h>
@@ -9,139 +9,135 @@
 
 #define GUARD 4096 /* bytes on either side: a page, many times the widest vector and tile row */
 #define PATTERN 0xA5
+#define POISON 0xFF
 
 struct block {
     struct block *next;
-    unsigned char *base; /* guard, `bytes` of memory, guard */
+    char *base; /* on the device: guard, `bytes` of memory, guard */
     size_t bytes;
 };
 
-struct guarded_device {
-    struct ttt_device device;
-    ttt_device *real;
+/* Stands in the device where its operations stood: rows see the device that they know. */
+struct guard {
+    struct ttt_device_operations operations;
+    const struct ttt_device_operations *real;
     struct block *blocks;
 };
 
-static struct guarded_device *guarded(const ttt_device *device)
+static struct guard *guard_of(const ttt_device *device)
 {
-    return (struct guarded_device *)device;
+    return (struct guard *)device->operations;
 }
 
-static void check_block(const struct block *block)
+static void fill(ttt_device *device, char *to, unsigned char value, size_t bytes)
 {
-    const unsigned char *after = block->base + GUARD + block->bytes;
+    void *host = check_alloc(1, bytes);
+    memset(host, value, bytes);
+    check_ok(guard_of(device)->real->upload(device, to, host, bytes));
+    free(host);
+}
+
+static void check_zone(ttt_device *device, const struct block *block, const char *zone, const char *where)
+{
+    unsigned char host[GUARD];
+    check_ok(guard_of(device)->real->download(device, host, zone, GUARD));
     for (size_t i = 0; i < GUARD; i++)
-        if (block->base[i] != PATTERN || after[i] != PATTERN)
-            fail_msg("%s %zu bytes of memory, byte %zu of the guard zone was written",
-                     block->base[i] != PATTERN ? "before" : "after", block->bytes, i);
+        if (host[i] != PATTERN)
+            fail_msg("%s %zu bytes of memory, byte %zu of the guard zone was written", where, block->bytes,
+                     i);
 }
 
-static void close_device(ttt_device *device)
+static void check_block(ttt_device *device, const struct block *block)
 {
-    struct guarded_device *self = guarded(device);
-    bool leaked = self->blocks != NULL;
-    ttt_device_close(self->real);
-    free(self);
-    if (leaked)
-        fail_msg("device memory was not released");
-}
-
-static int64_t memory_free(const ttt_device *device)
-{
-    return ttt_device_memory_free(guarded(device)->real);
-}
-
-static int64_t memory_total(const ttt_device *device)
-{
-    return ttt_device_memory_total(guarded(device)->real);
+    check_zone(device, block, block->base, "before");
+    check_zone(device, block, block->base + GUARD + block->bytes, "after");
 }
 
 static void *allocate(ttt_device *device, size_t bytes)
 {
-    struct guarded_device *self = guarded(device);
-    struct block *block = malloc(sizeof *block);
-    size_t whole = (bytes + 2 * GUARD + 63) / 64 * 64;
-    unsigned char *base = aligned_alloc(64, whole);
-    if (!block || !base) {
-        free(block);
-        free(base);
+    struct guard *guard = guard_of(device);
+    char *base = guard->real->allocate(device, bytes + 2 * GUARD);
+    if (!base)
         return NULL;
-    }
-    memset(base, PATTERN, whole);
-    memset(base + GUARD, 0xFF, bytes);
-    *block = (struct block){self->blocks, base, bytes};
-    self->blocks = block;
+    struct block *block = check_alloc(1, sizeof *block);
+    *block = (struct block){guard->blocks, base, bytes};
+    guard->blocks = block;
+    fill(device, base, PATTERN, bytes + 2 * GUARD);
+    fill(device, base + GUARD, POISON, bytes);
     return base + GUARD;
 }
 
 static void release(ttt_device *device, void *memory)
 {
-    if (!memory)
-        return;
-    for (struct block **link = &guarded(device)->blocks; *link; link = &(*link)->next)
+    struct guard *guard = guard_of(device);
+    for (struct block **link = &guard->blocks; *link; link = &(*link)->next)
         if ((*link)->base + GUARD == memory) {
             struct block *block = *link;
-            check_block(block);
+            check_block(device, block);
             *link = block->next;
-            free(block->base);
+            guard->real->release(device, block->base);
             free(block);
             return;
         }
     fail_msg("memory that the device never gave was released");
 }
 
-static ttt_status upload(ttt_device *device, void *to, const void *from_host, size_t bytes)
+static void close_device(ttt_device *device)
 {
-    return ttt_device_upload(guarded(device)->real, to, from_host, bytes);
+    struct guard *guard = guard_of(device);
+    bool leaked = guard->blocks != NULL;
+    device->operations = guard->real;
+    free(guard);
+    ttt_device_close(device);
+    if (leaked)
+        fail_msg("device memory was not released");
 }
 
-static ttt_status download(ttt_device *device, void *to_host, const void *from, size_t bytes)
+static ttt_device *guarded(ttt_device *device)
 {
-    return ttt_device_download(guarded(device)->real, to_host, from, bytes);
+    struct guard *guard = check_alloc(1, sizeof *guard);
+    guard->real = device->operations;
+    guard->operations = *guard->real;
+    guard->operations.allocate = allocate;
+    guard->operations.release = release;
+    guard->operations.close = close_device;
+    device->operations = &guard->operations;
+    return device;
 }
-
-static ttt_status measure(ttt_device *device, ttt_device_rates *rates)
-{
-    return ttt_device_measure(guarded(device)->real, rates);
-}
-
-static const struct ttt_device_operations operations = {
-    .kind = TTT_CPU,
-    .close = close_device,
-    .memory_free = memory_free,
-    .memory_total = memory_total,
-    .allocate = allocate,
-    .release = release,
-    .upload = upload,
-    .download = download,
-    .measure = measure,
-};
 
 ttt_device *guarded_device_open(int threads)
 {
-    struct guarded_device *self = check_alloc(1, sizeof *self);
-    check_ok(ttt_device_open("cpu", threads, &self->real));
-    self->device = *self->real;
-    self->device.operations = &operations;
-    return &self->device;
+    ttt_device *device;
+    check_ok(ttt_device_open("cpu", threads, &device));
+    return guarded(device);
+}
+
+ttt_device *guarded_device_open_cuda(void)
+{
+    char name[TTT_DEVICE_NAME];
+    ttt_device *device;
+    if (!ttt_device_at(1, name))
+        return NULL;
+    check_ok(ttt_device_open(name, 0, &device));
+    return guarded(device);
 }
 
 void guarded_device_poison(ttt_device *device)
 {
-    for (const struct block *block = guarded(device)->blocks; block; block = block->next)
-        memset(block->base + GUARD, 0xFF, block->bytes);
+    for (const struct block *block = guard_of(device)->blocks; block; block = block->next)
+        fill(device, block->base + GUARD, POISON, block->bytes);
 }
 
 void guarded_device_check(ttt_device *device)
 {
-    for (const struct block *block = guarded(device)->blocks; block; block = block->next)
-        check_block(block);
+    for (const struct block *block = guard_of(device)->blocks; block; block = block->next)
+        check_block(device, block);
 }
 
 int64_t guarded_device_in_use(ttt_device *device)
 {
     int64_t bytes = 0;
-    for (const struct block *block = guarded(device)->blocks; block; block = block->next)
+    for (const struct block *block = guard_of(device)->blocks; block; block = block->next)
         bytes += (int64_t)block->bytes;
     return bytes;
 }

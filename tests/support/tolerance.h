@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "ttt/base/dtype.h"
+
 enum quantity {
     OUTPUT,
     GRADIENT,
@@ -12,8 +14,8 @@ enum quantity {
     COMPOSED_GRADIENT, /* and its gradient */
 };
 
-/* The largest relative L2 error allowed for an f32 result. */
-double tolerance_of(enum quantity quantity);
+/* The largest relative L2 error allowed where activations are kept in `dtype`: f32 or bf16. */
+double tolerance_of(enum quantity quantity, ttt_dtype dtype);
 
 /* |x - expected| / |expected| in L2; |x| when everything expected is 0; infinite when x is not finite. */
 double relative_error(const float *x, const double *expected, int64_t count);

@@ -7,106 +7,140 @@
 #include "tests/support/check.h"
 #include "ttt/graph/plan_internal.h"
 
-enum { GUARD = 1024, MOST_OPERANDS = 64 };
-#define PATTERN 0x5C
+enum { GUARD = 1024, ALIGNMENT = 256, MOST_OPERANDS = 64, PATTERN = 0x5C };
 
+/* Device memory, and what it holds as the host sees it: guard, `bytes`, guard. */
 struct zone {
-    unsigned char *base; /* guard, bytes, guard */
+    void *memory; /* NULL: no such operand */
+    char *at;     /* the bytes between the guards, on the device */
+    unsigned char *image;
     size_t bytes;
 };
 
-/* Memory with the same position within 64 bytes as `like`, as NaN. */
-static void *zone_create(struct zone *zone, size_t bytes, const void *like)
+/* Memory with the same position within 256 bytes as `like`, which zone_upload makes NaN. */
+static void zone_create(struct zone *zone, ttt_device *device, size_t bytes, const void *like)
 {
-    size_t skew = (uintptr_t)like % 64;
-    size_t whole = (bytes + 2 * GUARD + 64 + 63) / 64 * 64;
-    zone->bytes = bytes + skew;
-    zone->base = aligned_alloc(64, whole);
-    assert_non_null(zone->base);
-    memset(zone->base, PATTERN, whole);
-    memset(zone->base + GUARD + skew, 0xFF, bytes);
-    return zone->base + GUARD + skew;
+    check_ok(ttt_device_allocate(device, bytes + 2 * GUARD + ALIGNMENT, &zone->memory));
+    char *first = (char *)zone->memory + GUARD;
+    zone->at = first + ((uintptr_t)like - (uintptr_t)first) % ALIGNMENT;
+    zone->bytes = bytes;
+    zone->image = check_alloc(1, bytes + 2 * GUARD);
+    memset(zone->image, PATTERN, bytes + 2 * GUARD);
+    memset(zone->image + GUARD, 0xFF, bytes);
 }
 
-static void zone_check(struct zone *zone, const struct plan_node *node, const char *what, int i)
+static void zone_upload(const struct zone *zone, ttt_device *device)
 {
-    for (size_t k = 0; k < GUARD && zone->base; k++)
-        if (zone->base[k] != PATTERN || zone->base[GUARD + zone->bytes + k] != PATTERN)
+    if (zone->memory)
+        check_ok(ttt_device_upload(device, zone->at - GUARD, zone->image, zone->bytes + 2 * GUARD));
+}
+
+static void zone_download(const struct zone *zone, ttt_device *device)
+{
+    if (zone->memory)
+        check_ok(ttt_device_download(device, zone->image, zone->at - GUARD, zone->bytes + 2 * GUARD));
+}
+
+static void zone_check(struct zone *zone, ttt_device *device, const struct plan_node *node, const char *what,
+                       int i)
+{
+    const unsigned char *before = zone->image, *after = before + GUARD + zone->bytes;
+    for (size_t k = 0; k < GUARD && zone->memory; k++)
+        if (before[k] != PATTERN || after[k] != PATTERN)
             fail_msg("%s (%s:%s) wrote %s %s %d", node->name, node->op->name, node->row->name,
-                     zone->base[k] != PATTERN ? "before" : "after", what, i);
-    free(zone->base);
+                     before[k] != PATTERN ? "before" : "after", what, i);
+    ttt_device_release(device, zone->memory);
+    free(zone->image);
 }
 
-/* Elements from the first to the last, both included. */
-static int64_t span(const ttt_operand *x)
+/* Bytes from the first element to the last, both included. */
+static size_t span(const ttt_operand *x)
 {
     int64_t count = 1;
     for (int d = 0; d < x->shape.rank; d++)
         count += (x->shape.size[d] - 1) * x->stride[d];
-    return count;
+    return (size_t)count * ttt_dtype_size(x->dtype);
 }
 
-static int64_t offset_of(const ttt_operand *x, int64_t element)
+/* Where an element lies, in bytes. */
+static size_t offset_of(const ttt_operand *x, int64_t element)
 {
     int64_t at = 0;
     for (int d = x->shape.rank - 1; d >= 0; d--) {
         at += element % x->shape.size[d] * x->stride[d];
         element /= x->shape.size[d];
     }
-    return at;
+    return (size_t)at * ttt_dtype_size(x->dtype);
 }
 
-static void copy_elements(void *to, const ttt_operand *from)
+/* What the span of an operand holds, for the caller to free. */
+static unsigned char *download(ttt_device *device, const ttt_operand *x)
 {
-    size_t size = ttt_dtype_size(from->dtype);
-    for (int64_t i = 0; i < ttt_operand_elements(from); i++) {
-        size_t at = (size_t)offset_of(from, i) * size;
-        memcpy((char *)to + at, (const char *)from->data + at, size);
-    }
+    unsigned char *host = check_alloc(1, span(x));
+    check_ok(ttt_device_download(device, host, x->data, span(x)));
+    return host;
 }
 
 struct copy {
+    ttt_device *device;
     ttt_operand operands[MOST_OPERANDS];
     struct zone zones[MOST_OPERANDS], workspace;
     int count;
 };
 
+static void copy_elements(const struct copy *copy, int i, const ttt_operand *from)
+{
+    unsigned char *host = download(copy->device, from), *to = copy->zones[i].image + GUARD;
+    for (int64_t k = 0; k < ttt_operand_elements(from); k++)
+        memcpy(to + offset_of(from, k), host + offset_of(from, k), ttt_dtype_size(from->dtype));
+    free(host);
+}
+
 static void copy_launch(struct copy *copy, const struct plan_node *node, ttt_launch *launch)
 {
-    copy->count = node->n_in + node->n_out;
+    *copy = (struct copy){.device = launch->device, .count = node->n_in + node->n_out};
     assert_true(copy->count <= MOST_OPERANDS);
     memcpy(copy->operands, node->operands, (size_t)copy->count * sizeof *copy->operands);
-    memset(copy->zones, 0, sizeof copy->zones);
     for (int i = 0; i < copy->count; i++) {
         ttt_operand *x = &copy->operands[i];
         if (!x->data)
             continue;
-        x->data = zone_create(&copy->zones[i], (size_t)span(x) * ttt_dtype_size(x->dtype), x->data);
+        zone_create(&copy->zones[i], copy->device, span(x), x->data);
         if (i < node->n_in)
-            copy_elements(x->data, &node->operands[i]);
+            copy_elements(copy, i, x);
+        x->data = copy->zones[i].at;
+        zone_upload(&copy->zones[i], copy->device);
     }
     launch->in = copy->operands;
     launch->out = copy->operands + node->n_in;
-    copy->workspace = (struct zone){0};
-    if (node->workspace_bytes)
-        launch->workspace = zone_create(&copy->workspace, (size_t)node->workspace_bytes, NULL);
+    if (node->workspace_bytes) {
+        zone_create(&copy->workspace, copy->device, (size_t)node->workspace_bytes, NULL);
+        zone_upload(&copy->workspace, copy->device);
+        launch->workspace = copy->workspace.at;
+    }
 }
 
-/* Compares what was computed on the copies with what the launch itself computed. */
-static void compare(const struct copy *copy, const struct plan_node *node)
+static double value_of(const void *element, ttt_dtype dtype)
 {
-    for (int i = node->op->has_effect ? 0 : node->n_in; i < copy->count; i++) {
-        const ttt_operand *x = &node->operands[i];
-        const char *real = x->data, *alone = copy->operands[i].data;
-        size_t size = x->data ? ttt_dtype_size(x->dtype) : 0;
-        for (int64_t k = 0; x->data && k < ttt_operand_elements(x); k++) {
-            size_t at = (size_t)offset_of(x, k) * size;
-            if (memcmp(real + at, alone + at, size))
-                fail_msg("%s (%s:%s): element %lld of operand %d is %g, on buffers of its own %g", node->name,
-                         node->op->name, node->row->name, (long long)k, i,
-                         (double)*(const float *)(real + at), (double)*(const float *)(alone + at));
-        }
+    if (dtype == TTT_BF16)
+        return ttt_f32_from_bf16(*(const uint16_t *)element);
+    return dtype == TTT_F32 ? *(const float *)element : *(const int32_t *)element;
+}
+
+/* Compares what was computed on the copy of an operand with what the launch itself computed. */
+static void compare(const struct copy *copy, const struct plan_node *node, int i)
+{
+    const ttt_operand *x = &node->operands[i];
+    unsigned char *real = download(copy->device, x);
+    const unsigned char *alone = copy->zones[i].image + GUARD;
+    for (int64_t k = 0; k < ttt_operand_elements(x); k++) {
+        size_t at = offset_of(x, k);
+        if (memcmp(real + at, alone + at, ttt_dtype_size(x->dtype)))
+            fail_msg("%s (%s:%s): element %lld of operand %d is %g, on buffers of its own %g", node->name,
+                     node->op->name, node->row->name, (long long)k, i, value_of(real + at, x->dtype),
+                     value_of(alone + at, x->dtype));
     }
+    free(real);
 }
 
 static void run_node(const ttt_plan *plan, const struct plan_node *node)
@@ -116,10 +150,15 @@ static void run_node(const ttt_plan *plan, const struct plan_node *node)
     copy_launch(&copy, node, &alone);
     check_ok(node->row->run(&alone));
     check_ok(node->row->run(&real));
-    compare(&copy, node);
-    for (int i = 0; i < copy.count; i++)
-        zone_check(&copy.zones[i], node, "operand", i);
-    zone_check(&copy.workspace, node, "workspace", 0);
+    check_ok(ttt_device_synchronize(plan->device));
+    zone_download(&copy.workspace, plan->device);
+    for (int i = 0; i < copy.count; i++) {
+        zone_download(&copy.zones[i], plan->device);
+        if (copy.zones[i].memory && (node->op->has_effect || i >= node->n_in))
+            compare(&copy, node, i);
+        zone_check(&copy.zones[i], plan->device, node, "operand", i);
+    }
+    zone_check(&copy.workspace, plan->device, node, "workspace", 0);
 }
 
 void op_guard_run(ttt_plan *plan)

@@ -3,7 +3,8 @@
  * Every operand gets memory of just its span between guard zones; what the operand does not cover, the
  * outputs and the workspace start as NaN.  So a read outside of a view, an element left unwritten, a write
  * outside of an output or beyond the workspace that was asked for, and a result that depends on what lies
- * around it all show.  This is the one test that looks into a plan. */
+ * around it all show.  This is the one test that looks into a plan.
+ */
 #ifndef TESTS_TTT_OP_GUARD_H
 #define TESTS_TTT_OP_GUARD_H
 

@@ -8,6 +8,8 @@
 #include "tests/support/check.h"
 #include "tests/support/guarded_device.h"
 #include "tests/ttt/op_guard.h"
+#include "ttt/base/random.h"
+#include "ttt/graph/graph_internal.h"
 #include "ttt/ops/pointwise/pointwise.h"
 
 enum { NAME = 48 };
@@ -24,12 +26,37 @@ static const char *name_of(char name[NAME], const struct op_result *r)
     return name;
 }
 
+/* What a tensor that stands at the problem's edge is, to choose the half of them that OP_MIXED has. */
+enum edge {
+    EDGE_INPUT = 100,
+    EDGE_OUTPUT = 200,
+    EDGE_COTANGENT = 300,
+    EDGE_DIRECTION = 400,
+    EDGE_RESULT = 500
+};
+
+static bool in_bf16(const struct op_plan *o, int edge)
+{
+    ttt_random random = ttt_random_start(o->way->half, TTT_RANDOM_TEST, (uint64_t)edge, 0);
+    return o->way->types == OP_BF16 || (o->way->types == OP_MIXED && ttt_random_bits(&random) & 1);
+}
+
+/* An input of the graph as the operator gets it. */
+static ttt_tensor given(const struct op_plan *o, int edge, ttt_tensor x)
+{
+    return ttt_dtype_of(o->graph, x) == TTT_F32 && in_bf16(o, edge) ? op_as_bf16(o->graph, x) : x;
+}
+
 /* Describes a result and, where x exists, makes it readable. */
 static void keep(struct op_plan *o, struct op_result result, ttt_tensor x)
 {
     char name[NAME];
     assert_true(o->described.count < OP_MOST_RESULTS);
+    int edge = (result.quantity == OUTPUT ? EDGE_OUTPUT : EDGE_RESULT) + o->described.count;
     o->described.result[o->described.count++] = result;
+    if (ttt_exists(x) && ttt_dtype_of(o->graph, x) == TTT_F32 && in_bf16(o, edge))
+        x = op_from_bf16(o->graph, x,
+                         result.quantity == OUTPUT && o->way->op->bf16_gives >> result.output & 1);
     if (ttt_exists(x))
         ttt_output(o->graph, name_of(name, &result), x);
 }
@@ -48,7 +75,8 @@ static void build_operator(struct op_plan *o, struct handles *h)
         snprintf(name, sizeof name, "in %d", i);
         h->stored[i] = input->variable ? ttt_variable(o->graph, name, dtype, p->stored_shape[i])
                                        : ttt_input(o->graph, name, dtype, p->stored_shape[i]);
-        seen[i] = op_view(o->graph, input, h->stored[i]);
+        ttt_tensor x = input->variable ? h->stored[i] : given(o, EDGE_INPUT + i, h->stored[i]);
+        seen[i] = op_view(o->graph, input, x);
     }
     p->test->build(o->graph, &p->c, seen, h->out);
     for (int k = 0; k < p->n_built; k++)
@@ -74,7 +102,8 @@ static void build_gradient(struct op_plan *o, struct handles *h)
         char name[NAME];
         snprintf(name, sizeof name, "cotangent %d", k);
         h->cotangent[k] = ttt_input(o->graph, name, TTT_F32, ttt_shape_of(o->graph, h->out[k]));
-        ttt_gradient_from(o->graph, h->out[k], h->cotangent[k], h->stored, p->n_in, gradients);
+        ttt_gradient_from(o->graph, h->out[k], given(o, EDGE_COTANGENT + k, h->cotangent[k]), h->stored,
+                          p->n_in, gradients);
         for (int i = 0; i < p->n_in; i++)
             h->gradient[i] = sum_of(o->graph, h->gradient[i], gradients[i]);
     }
@@ -96,7 +125,8 @@ static void build_second(struct op_plan *o, struct handles *h)
             continue;
         snprintf(name, sizeof name, "direction %d", i);
         ttt_tensor direction = ttt_input(o->graph, name, TTT_F32, p->stored_shape[i]);
-        ttt_gradient_from(o->graph, h->gradient[i], direction, wanted, 2 * OP_MAX, gradients);
+        ttt_gradient_from(o->graph, h->gradient[i], given(o, EDGE_DIRECTION + i, direction), wanted,
+                          2 * OP_MAX, gradients);
         for (int j = 0; j < 2 * OP_MAX; j++)
             sums[j] = sum_of(o->graph, sums[j], gradients[j]);
     }
@@ -107,21 +137,22 @@ static void build_second(struct op_plan *o, struct handles *h)
         keep(o, (struct op_result){SECOND_GRADIENT, -1, k, p->out_count[k], NULL}, sums[OP_MAX + k]);
 }
 
-ttt_status op_plan_create(struct op_plan *o, struct op_problem *p, ttt_device *device, const char *row,
-                          enum depth depth, bool keep_chains)
+ttt_status op_plan_create(struct op_plan *o, struct op_problem *p, ttt_device *device,
+                          const struct op_way *way)
 {
-    *o = (struct op_plan){.problem = p, .depth = depth, .device = device};
+    *o = (struct op_plan){.problem = p, .way = way, .device = device};
     struct handles handles = {0};
     TRY(ttt_graph_create(&o->graph));
     TRY(ttt_store_create(device, &o->store));
+    ttt_graph_target(o->graph, ttt_device_kind_of(device), way->types == OP_F32 ? TTT_F32 : TTT_BF16);
     build_operator(o, &handles);
-    if (depth >= WITH_GRADIENT)
+    if (way->depth >= WITH_GRADIENT)
         build_gradient(o, &handles);
-    if (depth >= WITH_SECOND)
+    if (way->depth >= WITH_SECOND)
         build_second(o, &handles);
     char forced[128];
-    snprintf(forced, sizeof forced, "%s:%s", p->test->op, row);
-    ttt_plan_options options = {.implementations = forced, .keep_chains = keep_chains};
+    snprintf(forced, sizeof forced, "%s:%s", way->op->name, way->row);
+    ttt_plan_options options = {.implementations = forced, .keep_chains = way->keep_chains};
     TRY(ttt_plan_create(o->graph, o->store, &options, &o->plan));
     return ttt_plan_prepare(o->plan);
 }
@@ -132,6 +163,27 @@ void op_plan_destroy(struct op_plan *o)
     ttt_store_destroy(o->store);
     ttt_graph_destroy(o->graph);
     *o = (struct op_plan){0};
+}
+
+bool op_has_row(const ttt_operator *op, ttt_device_kind kind)
+{
+    for (const ttt_implementation *const *row = op->implementations; *row; row++)
+        if ((*row)->device == kind)
+            return true;
+    return false;
+}
+
+const char *op_plan_lacks(const struct op_plan *o)
+{
+    const ttt_device_kind kind = ttt_device_kind_of(o->device);
+    if (o->way->types != OP_F32 && !op_has_row(&ttt_op_copy, kind))
+        return ttt_op_copy.name;
+    for (int n = 0; n < o->graph->n_nodes; n++) {
+        const ttt_operator *op = o->graph->nodes[n]->op;
+        if (!op->is_view && !op_has_row(op, kind))
+            return op->name;
+    }
+    return NULL;
 }
 
 /* Values as the bytes of a dtype of four bytes, for the caller to free. */
@@ -165,9 +217,9 @@ static void write_all(struct op_plan *o)
     for (int i = 0; i < p->n_in; i++)
         if (p->stored[i])
             write(o, "in", i, p->stored[i], p->stored_count[i], p->c.in[i].dtype, p->c.in[i].variable);
-    for (int k = 0; k < p->n_built && o->depth >= WITH_GRADIENT; k++)
+    for (int k = 0; k < p->n_built && o->way->depth >= WITH_GRADIENT; k++)
         write(o, "cotangent", k, p->cotangent[k], p->out_count[k], TTT_F32, false);
-    for (int i = 0; i < p->n_in && o->depth >= WITH_SECOND; i++) {
+    for (int i = 0; i < p->n_in && o->way->depth >= WITH_SECOND; i++) {
         char name[NAME];
         snprintf(name, sizeof name, "direction %d", i);
         if (ttt_plan_describe(o->plan, name, &dtype, &shape))

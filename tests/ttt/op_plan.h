@@ -3,6 +3,7 @@
 #define TESTS_TTT_OP_PLAN_H
 
 #include "tests/support/tolerance.h"
+#include "tests/ttt/op_bf16.h"
 #include "tests/ttt/op_problem.h"
 #include "ttt/graph/plan.h"
 
@@ -21,9 +22,19 @@ struct op_results {
     struct op_result result[OP_MOST_RESULTS];
 };
 
+/* How a problem is planned. */
+struct op_way {
+    const ttt_operator *op;
+    const char *row; /* the one forced */
+    enum depth depth;
+    bool keep_chains;
+    enum op_types types;
+    uint64_t half; /* which half of the operands OP_MIXED takes */
+};
+
 struct op_plan {
     struct op_problem *problem;
-    enum depth depth;
+    const struct op_way *way;
     ttt_device *device;
     ttt_graph *graph;
     ttt_store *store;
@@ -31,10 +42,16 @@ struct op_plan {
     struct op_results described; /* without data */
 };
 
-/* Builds and plans with the row `row` of the problem's operator forced. */
-ttt_status op_plan_create(struct op_plan *o, struct op_problem *p, ttt_device *device /* guarded */,
-                          const char *row, enum depth depth, bool keep_chains);
+/* `device` is a guarded one.  After a failure op_plan_destroy has to follow all the same. */
+ttt_status op_plan_create(struct op_plan *o, struct op_problem *p, ttt_device *device,
+                          const struct op_way *way);
 void op_plan_destroy(struct op_plan *o);
+
+/* Whether an operator has any row for a kind of device. */
+bool op_has_row(const ttt_operator *op, ttt_device_kind kind);
+
+/* An operator that the plan needs and that has no row at all for the device; NULL: there is none. */
+const char *op_plan_lacks(const struct op_plan *o);
 
 /* Fills all memory with NaN, writes inputs and variables, runs, and reads everything.  `guarded`: launch by
  * launch, each on buffers of its own between guard zones (op_guard.h). */

@@ -117,11 +117,14 @@ static double draw(ttt_random *random, const struct op_input *input)
     return NAN;
 }
 
-static double *draw_all(ttt_random *random, const struct op_input *input, int64_t count)
+static double *draw_all(const struct op_problem *p, ttt_random *random, const struct op_input *input,
+                        int64_t count)
 {
     double *values = check_alloc((size_t)count, sizeof *values);
-    for (int64_t i = 0; i < count; i++)
-        values[i] = (float)draw(random, input);
+    for (int64_t i = 0; i < count; i++) {
+        float x = (float)draw(random, input);
+        values[i] = p->rounded && input->dtype != TTT_I32 ? ttt_f32_from_bf16(ttt_bf16_from_f32(x)) : x;
+    }
     return values;
 }
 
@@ -150,9 +153,9 @@ static void describe_outputs(struct op_problem *p)
     ttt_graph_destroy(graph);
 }
 
-void op_problem_create(struct op_problem *p, const struct op_test *test, int i)
+void op_problem_create(struct op_problem *p, const struct op_test *test, int i, bool rounded)
 {
-    *p = (struct op_problem){.test = test, .c = test->at(i)};
+    *p = (struct op_problem){.test = test, .c = test->at(i), .rounded = rounded};
     ttt_random random = ttt_random_start(ttt_hash(test->op), TTT_RANDOM_TEST, (uint64_t)i, 0);
     for (int k = 0; k < OP_MAX; k++) {
         const struct op_input *input = &p->c.in[k];
@@ -162,13 +165,13 @@ void op_problem_create(struct op_problem *p, const struct op_test *test, int i)
         p->stored_shape[k] = stored_shape(input);
         p->stored_count[k] = ttt_shape_elements(p->stored_shape[k]);
         p->where[k] = find_elements(input, &p->stored_shape[k]);
-        p->stored[k] = draw_all(&random, input, p->stored_count[k]);
-        p->direction[k] = draw_all(&random, &(struct op_input){.fill = SIGNED}, p->stored_count[k]);
+        p->stored[k] = draw_all(p, &random, input, p->stored_count[k]);
+        p->direction[k] = draw_all(p, &random, &(struct op_input){.fill = SIGNED}, p->stored_count[k]);
         p->scratch_in[k] = check_alloc((size_t)op_elements(input), sizeof **p->scratch_in);
     }
     describe_outputs(p);
     for (int k = 0; k < p->n_out; k++) {
-        p->cotangent[k] = draw_all(&random, &(struct op_input){.fill = SIGNED}, p->out_count[k]);
+        p->cotangent[k] = draw_all(p, &random, &(struct op_input){.fill = SIGNED}, p->out_count[k]);
         p->scratch_out[k] = check_alloc((size_t)p->out_count[k], sizeof(double));
         p->expected[k] = check_alloc((size_t)p->out_count[k], sizeof(double));
     }

@@ -7,6 +7,7 @@
 struct op_problem {
     const struct op_test *test;
     struct op_case c;
+    bool rounded;             /* all values are such that bf16 has them */
     int n_in, n_built, n_out; /* outputs: those of the builder, then the written variables */
     ttt_shape stored_shape[OP_MAX];
     int64_t stored_count[OP_MAX], out_count[OP_MAX];
@@ -19,7 +20,7 @@ struct op_problem {
 };
 
 /* Fills inputs and cotangents at random and asks the oracle. */
-void op_problem_create(struct op_problem *p, const struct op_test *test, int i);
+void op_problem_create(struct op_problem *p, const struct op_test *test, int i, bool rounded);
 void op_problem_destroy(struct op_problem *p);
 
 /* Whether the gradient of input i is asked for. */

@@ -142,17 +142,17 @@ static void compare_forms(struct sequence *s, const char *a, const char *b, int 
     int compared = 0;
     snprintf(x, sizeof x, "%s y", a);
     snprintf(y, sizeof y, "%s y", b);
-    lact_world_compare(&s->f, x, y, tolerance_of(COMPOSED));
+    lact_world_compare(&s->f, x, y, tolerance_of(COMPOSED, TTT_F32));
     snprintf(x, sizeof x, "%s w1", a);
     snprintf(y, sizeof y, "%s w1", b);
-    lact_world_compare(&s->f, x, y, tolerance_of(COMPOSED));
+    lact_world_compare(&s->f, x, y, tolerance_of(COMPOSED, TTT_F32));
     for (int i = 0; i < INPUTS; i++) {
         snprintf(x, sizeof x, "%s gradient of %s", a, names[i]);
         snprintf(y, sizeof y, "%s gradient of %s", b, names[i]);
         if (!ttt_plan_describe(s->f.plan, x, &dtype, &shape))
             continue;
         if (ttt_plan_describe(s->f.plan, y, &dtype, &shape)) {
-            lact_world_compare(&s->f, x, y, tolerance_of(COMPOSED_GRADIENT));
+            lact_world_compare(&s->f, x, y, tolerance_of(COMPOSED_GRADIENT, TTT_F32));
             compared++;
         } else {
             expect_zeros(s, x, ttt_shape_elements(shape));

@@ -90,7 +90,7 @@ static void check_newton_schulz(int rows, int columns, int steps)
     graph_fixture_run(&f);
     graph_fixture_read(&f, "y", values, BATCH * count);
     double error = relative_error(values, expected, BATCH * count);
-    if (!(error <= tolerance_of(GRADIENT)))
+    if (!(error <= tolerance_of(GRADIENT, TTT_F32)))
         fail_msg("%d x %d, %d steps: error %g", rows, columns, steps, error);
     free(values);
     graph_fixture_close(&f);
@@ -247,8 +247,9 @@ static void any_plan_is_its_windows_in_order(void **state)
         ttt_gradient(f.graph, ttt_sum(f.graph, ttt_square(f.graph, joined), 7), &x, 1, &gradient);
         ttt_output(f.graph, "windows' gradient", gradient);
         run_layer(&f);
-        lact_world_compare(&f, "plan", "windows", tolerance_of(COMPOSED));
-        lact_world_compare(&f, "plan's gradient", "windows' gradient", tolerance_of(COMPOSED_GRADIENT));
+        lact_world_compare(&f, "plan", "windows", tolerance_of(COMPOSED, TTT_F32));
+        lact_world_compare(&f, "plan's gradient", "windows' gradient",
+                           tolerance_of(COMPOSED_GRADIENT, TTT_F32));
         graph_fixture_close(&f);
     }
 }
@@ -290,7 +291,7 @@ static void directions_of_passes_add_up(void **state)
         ttt_tensor y = ttt_lact_apply(f.graph, &options, &fast, ttt_lact_query(&options, &tokens));
         ttt_output(f.graph, "parts", ttt_lact_join(f.graph, &weights, y));
         run_layer(&f);
-        lact_world_compare(&f, "layer", "parts", tolerance_of(COMPOSED));
+        lact_world_compare(&f, "layer", "parts", tolerance_of(COMPOSED, TTT_F32));
         graph_fixture_close(&f);
     }
 }

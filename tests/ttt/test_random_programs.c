@@ -173,7 +173,7 @@ static void check_outputs(const struct trial *t, ttt_plan *plan, const char *how
         check_ok(ttt_plan_read(plan, name, y));
         double error = error_of(y, t->values[i], elements(t, i));
         free(y);
-        if (!(error <= tolerance_of(COMPOSED)))
+        if (!(error <= tolerance_of(COMPOSED, TTT_F32)))
             fail_msg("program %llu, %s: output %d is off by %g", (unsigned long long)t->seed, how, i, error);
     }
 }
@@ -195,7 +195,7 @@ static void check_gradients(const struct trial *t, const struct built *b, const 
             free(g);
         }
         double error = fabs(along - derivatives[i]) / fmax(size, 0.01);
-        if (!(error <= tolerance_of(COMPOSED_GRADIENT)))
+        if (!(error <= tolerance_of(COMPOSED_GRADIENT, TTT_F32)))
             fail_msg("program %llu, %s: gradient %d is off by %g", (unsigned long long)t->seed, how, i,
                      error);
     }

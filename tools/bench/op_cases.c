@@ -14,6 +14,7 @@
 #include "ttt/ops/fill/fill.h"
 #include "ttt/ops/layernorm/layernorm.h"
 #include "ttt/ops/linear/linear.h"
+#include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/mse/mse.h"
 #include "ttt/ops/patches/patches.h"
@@ -43,7 +44,10 @@ static void linear(struct bench_op_graph *g, const int64_t *n)
 static void weight_gradient(struct bench_op_graph *g, const int64_t *n)
 {
     ttt_tensor dy = input(g, ttt_dims(n[0], n[1])), x = input(g, ttt_dims(n[0], n[2]));
-    output(g, ttt_matmul(g->graph, ttt_transpose(g->graph, dy, 0, 1), x));
+    ttt_tensor weight, bias;
+    ttt_weight_gradient(g->graph, dy, x, &weight, &bias);
+    output(g, weight);
+    output(g, bias);
 }
 
 /* (n, k) times (k, m): the gradient of an input. */
@@ -253,9 +257,6 @@ static const struct bench_op_case cases[] = {
     {"linear", "mlp.fc1 with GELU", linear, {ROWS, C, 4 * C, TTT_GELU}},
     {"linear", "mlp.fc2", linear, {ROWS, 4 * C, C, TTT_IDENTITY}},
     {"linear", "head", linear, {B, C, 1000, TTT_IDENTITY}},
-    {"matmul", "weight gradient of mlp.fc1", weight_gradient, {ROWS, 4 * C, C}},
-    {"matmul", "weight gradient of mlp.fc2", weight_gradient, {ROWS, C, 4 * C}},
-    {"matmul", "weight gradient of attn.qkv", weight_gradient, {ROWS, 3 * C + 3 * D, C}},
     {"matmul", "input gradient of mlp.fc1", input_gradient, {ROWS, 4 * C, C}},
     {"matmul", "input gradient of mlp.fc2", input_gradient, {ROWS, C, 4 * C}},
     {"matmul", "k w, shared", fast_read, {B, H, N, D, 1}},
@@ -293,6 +294,9 @@ static const struct bench_op_case cases[] = {
     {"moving_average", "vittt_tiny", bench_op_moving_average, {0}},
     {"accumulate", "vittt_tiny", bench_op_accumulate, {0}},
     {"clear", "vittt_tiny", bench_op_clear, {0}},
+    {"weight_gradient", "mlp.fc1", weight_gradient, {ROWS, 4 * C, C}},
+    {"weight_gradient", "mlp.fc2", weight_gradient, {ROWS, C, 4 * C}},
+    {"weight_gradient", "attn.qkv", weight_gradient, {ROWS, 3 * C + 3 * D, C}},
 };
 
 const struct bench_op_case *bench_op_case_at(int i)

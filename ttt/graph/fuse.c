@@ -18,34 +18,12 @@ enum { MOST_INPUTS = 24, CHEAP = 2, FEW_INPUTS = 3, NEAR = 8 };
 
 struct fusion {
     ttt_plan *plan;
-    int *producer; /* by storage: the plan node that writes it, or -1 */
-    int *readers;  /* by storage: how many node inputs read it; outputs of the plan count as one */
-    int *effects;  /* by node: how many nodes with effects stand before it */
+    struct plan_uses uses;
 };
 
 static int storage_index(const struct fusion *f, ttt_tensor x)
 {
     return f->plan->tensors[x.index].storage;
-}
-
-static void count_readers(struct fusion *f)
-{
-    ttt_plan *plan = f->plan;
-    int effects = 0;
-    for (int i = 0; i < plan->n_storages; i++)
-        f->producer[i] = -1;
-    for (int n = 0; n < plan->n_nodes; n++) {
-        const struct plan_node *node = &plan->nodes[n];
-        f->effects[n] = effects;
-        effects += node->op->has_effect;
-        for (int i = 0; i < node->n_in; i++)
-            if (ttt_exists(node->in[i]))
-                f->readers[storage_index(f, node->in[i])]++;
-        for (int i = 0; i < node->n_out; i++)
-            f->producer[storage_index(f, node->out[i])] = n;
-    }
-    for (int i = 0; i < plan->n_outputs; i++)
-        f->readers[storage_index(f, plan->outputs[i].tensor)]++;
 }
 
 static int full_size_inputs(const struct fusion *f, const struct plan_node *node)
@@ -62,7 +40,7 @@ static bool could_absorb(const struct fusion *f, int producer, int consumer)
 {
     const struct plan_node *p = &f->plan->nodes[producer], *c = &f->plan->nodes[consumer];
     return p->op && c->op == p->op && p->op->compose && p->n_out == 1 && c->n_out == 1 &&
-           f->effects[producer] == f->effects[consumer] &&
+           f->uses.effects[producer] == f->uses.effects[consumer] &&
            ttt_shape_equal(f->plan->tensors[p->out[0].index].shape, f->plan->tensors[c->out[0].index].shape);
 }
 
@@ -79,7 +57,7 @@ static int reads_directly(const struct plan_node *p, const struct plan_node *c)
 static bool all_readers_absorb(const struct fusion *f, int producer)
 {
     const struct plan_node *p = &f->plan->nodes[producer];
-    int readers = f->readers[storage_index(f, p->out[0])];
+    int readers = f->uses.readers[storage_index(f, p->out[0])];
     for (int n = producer + 1; n < f->plan->n_nodes && readers > 0; n++)
         if (f->plan->nodes[n].op && could_absorb(f, producer, n))
             readers -= reads_directly(p, &f->plan->nodes[n]);
@@ -104,7 +82,7 @@ static bool worth_absorbing(const struct fusion *f, int producer, int consumer)
     if (!could_absorb(f, producer, consumer) || would_hoard(f, producer, consumer))
         return false;
     int direct = reads_directly(p, c);
-    if (direct == f->readers[storage_index(f, p->out[0])])
+    if (direct == f->uses.readers[storage_index(f, p->out[0])])
         return true;
     return direct && p->merged <= CHEAP && full_size_inputs(f, p) <= 1 && all_readers_absorb(f, producer);
 }
@@ -167,7 +145,7 @@ static bool compose(struct joint *joint, const struct plan_node *first, bool kee
 static void count_inputs(struct fusion *f, const struct plan_node *node, int sign)
 {
     for (int i = 0; i < node->n_in; i++)
-        f->readers[storage_index(f, node->in[i])] += sign;
+        f->uses.readers[storage_index(f, node->in[i])] += sign;
 }
 
 /* Gives the joint work to a node; frees it when memory is out. */
@@ -213,12 +191,12 @@ static ttt_status fuse_into(struct fusion *f, int consumer)
     ttt_status status = TTT_OK;
     struct plan_node *c = &f->plan->nodes[consumer];
     for (int i = 0; i < c->n_in && !status; i++) {
-        int producer = ttt_exists(c->in[i]) ? f->producer[storage_index(f, c->in[i])] : -1;
+        int producer = ttt_exists(c->in[i]) ? f->uses.producer[storage_index(f, c->in[i])] : -1;
         if (producer < 0 || !f->plan->nodes[producer].op || !worth_absorbing(f, producer, consumer))
             continue;
         if (!absorb(f, producer, consumer, &status))
             continue;
-        if (f->readers[storage_index(f, f->plan->nodes[producer].out[0])] == 0)
+        if (f->uses.readers[storage_index(f, f->plan->nodes[producer].out[0])] == 0)
             drop(f, producer);
         i = -1; /* the inputs are other ones now: look again from the first */
     }
@@ -238,7 +216,7 @@ static bool could_run_at(const struct fusion *f, const struct plan_node *second,
 {
     const struct plan_node *node = &f->plan->nodes[first];
     for (int i = 0; i < second->n_in; i++) {
-        int producer = f->producer[storage_index(f, second->in[i])];
+        int producer = f->uses.producer[storage_index(f, second->in[i])];
         bool direct = false;
         for (int k = 0; k < node->n_out; k++)
             direct |= second->in[i].index == node->out[k].index;
@@ -266,7 +244,7 @@ static bool share_operand(const struct fusion *f, const struct plan_node *first,
 static bool worth_joining(const struct fusion *f, int first, int second)
 {
     const struct plan_node *a = &f->plan->nodes[first], *b = &f->plan->nodes[second];
-    return b->op == a->op && f->effects[first] == f->effects[second] &&
+    return b->op == a->op && f->uses.effects[first] == f->uses.effects[second] &&
            ttt_shape_equal(f->plan->tensors[a->out[0].index].shape,
                            f->plan->tensors[b->out[0].index].shape) &&
            a->backward == b->backward && !strcmp(a->name, b->name) && share_operand(f, a, b) &&
@@ -293,7 +271,7 @@ static ttt_status join(struct fusion *f, int first, int second)
     a->n_out += b->n_out;
     a->merged += b->merged;
     for (int i = 0; i < b->n_out; i++)
-        f->producer[storage_index(f, b->out[i])] = first;
+        f->uses.producer[storage_index(f, b->out[i])] = first;
     drop(f, second);
     return TTT_OK;
 }
@@ -313,22 +291,13 @@ static ttt_status join_neighbours(struct fusion *f, int first)
 ttt_status plan_fuse(ttt_plan *plan)
 {
     struct fusion f = {.plan = plan};
-    f.producer = calloc((size_t)plan->n_storages + 1, sizeof *f.producer);
-    f.readers = calloc((size_t)plan->n_storages + 1, sizeof *f.readers);
-    f.effects = calloc((size_t)plan->n_nodes + 1, sizeof *f.effects);
-    ttt_status status = TTT_OK;
-    if (!f.producer || !f.readers || !f.effects)
-        status = ttt_fail(TTT_MEMORY, "no memory to fuse the graph");
-    else
-        count_readers(&f);
+    ttt_status status = plan_uses_create(&f.uses, plan);
     for (int n = 0; n < plan->n_nodes && !status; n++)
         if (plan->nodes[n].op && plan->nodes[n].op->compose)
             status = fuse_into(&f, n);
     for (int n = 0; n < plan->n_nodes && !status; n++)
         if (plan->nodes[n].op && plan->nodes[n].op->compose)
             status = join_neighbours(&f, n);
-    free(f.producer);
-    free(f.readers);
-    free(f.effects);
+    plan_uses_destroy(&f.uses);
     return status;
 }

@@ -55,15 +55,6 @@ static void find_lifetimes(ttt_plan *plan)
     }
 }
 
-static bool covers_storage(const ttt_plan *plan, ttt_tensor x)
-{
-    const struct tensor *tensor = &plan->tensors[x.index];
-    ttt_operand operand = {.dtype = tensor->dtype, .shape = tensor->shape};
-    memcpy(operand.stride, tensor->stride, sizeof operand.stride);
-    return ttt_operand_contiguous(&operand) &&
-           ttt_operand_bytes(&operand) == plan->storages[tensor->storage].bytes;
-}
-
 /* The storage whose memory tensor x lies in, by index. */
 static int root_of(const ttt_plan *plan, ttt_tensor x)
 {
@@ -92,8 +83,9 @@ static bool may_overwrite(const ttt_plan *plan, int n, ttt_tensor out, int i)
     const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])];
     return in->kind == STORAGE_ACTIVATION && in->last == n &&
            in->bytes == plan->storages[plan->tensors[out.index].storage].bytes &&
-           in->dtype == plan->storages[plan->tensors[out.index].storage].dtype &&
-           covers_storage(plan, node->in[i]) && covers_storage(plan, out) && !read_otherwise(plan, node, i);
+           plan->tensors[node->in[i].index].dtype == plan->tensors[out.index].dtype &&
+           plan_covers_storage(plan, node->in[i]) && plan_covers_storage(plan, out) &&
+           !read_otherwise(plan, node, i);
 }
 
 /* Lets outputs take over the memory of inputs that end here. */

@@ -62,7 +62,9 @@ typedef struct ttt_cost {
 
 typedef struct ttt_node ttt_node;
 
-typedef struct ttt_operator {
+typedef struct ttt_operator ttt_operator;
+
+struct ttt_operator {
     const char *name;
     size_t attribute_size; /* bytes of the struct that ttt_node_add copies */
 
@@ -94,8 +96,18 @@ typedef struct ttt_operator {
     bool (*compose)(void *merged, const void *first, const int *first_inputs, bool keep, const void *second,
                     const int *second_inputs, int n_inputs);
 
+    /* Takes the work of a later node of another operator into one of this: an epilogue.  `next` has one
+     * output, with the elements of our output 0, which nothing else reads, in the same order.  Its inputs are
+     * that output, number `product`, and at most one more, again with as many elements in that order.  Our
+     * output 0 becomes that of `next`, in our shape; the other input becomes our input `absorbed_operand`,
+     * which was TTT_NONE, as a contiguous tensor of that shape.  Writes the merged attributes; false when
+     * this cannot be expressed.  NULL: nodes of this operator absorb nothing. */
+    bool (*absorb)(void *merged, const void *attributes, const ttt_operator *next,
+                   const void *next_attributes, int product);
+    int absorbed_operand;
+
     const ttt_implementation *const *implementations; /* best first, ends with NULL */
-} ttt_operator;
+};
 
 /* The description of one output for ttt_node_add: a fresh, contiguous tensor. */
 typedef struct ttt_output_spec {

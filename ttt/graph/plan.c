@@ -144,6 +144,13 @@ static ttt_operand operand_in_plan(const ttt_plan *plan, ttt_tensor x)
     return operand;
 }
 
+bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x)
+{
+    ttt_operand operand = operand_in_plan(plan, x);
+    return ttt_operand_contiguous(&operand) &&
+           ttt_operand_bytes(&operand) == plan->storages[plan->tensors[x.index].storage].bytes;
+}
+
 static ttt_status describe_operands(const ttt_plan *plan, struct plan_node *node)
 {
     node->operands = calloc((size_t)(node->n_in + node->n_out + 1), sizeof *node->operands);
@@ -292,8 +299,10 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
     const char *choices = options->implementations ? options->implementations : getenv("TTT_IMPL");
     TRY(copy_tables(plan, graph));
     TRY(copy_live_nodes(plan, graph));
-    if (!options->keep_chains)
+    if (!options->keep_chains) {
         TRY(plan_fuse(plan));
+        TRY(plan_absorb(plan));
+    }
     if (graph->activations == TTT_BF16)
         TRY(plan_lower_precision(plan));
     drop_empty_nodes(plan);

@@ -52,8 +52,21 @@ struct ttt_plan {
     double flops, bytes;
 };
 
+/* What merging nodes must know.  A pass that moves or drops nodes keeps its own copy up to date. */
+struct plan_uses {
+    int *producer; /* by storage: the plan node that writes it, or -1 */
+    int *readers;  /* by storage: how many node inputs read it; outputs of the plan count as one */
+    int *effects;  /* by node: how many nodes with effects stand before it */
+};
+
+ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan);
+void plan_uses_destroy(struct plan_uses *uses);
+
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
+
+/* Takes pointwise work behind products into them, as epilogues.  May leave nodes with op NULL behind. */
+ttt_status plan_absorb(ttt_plan *plan);
 
 /* Chooses the type of every activation, and adds the conversions that this takes. */
 ttt_status plan_lower_precision(ttt_plan *plan);
@@ -66,6 +79,9 @@ ttt_status plan_layout(ttt_plan *plan);
 
 /* The launch of a node as planned. */
 ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node);
+
+/* Whether x is contiguous and all of its memory. */
+bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x);
 
 void plan_node_clear(struct plan_node *node);
 

@@ -5,7 +5,8 @@
 
 #include "tests/ttt/oracle/oracle.h"
 
-/* option[0]: the activation. */
+/* option[0]: the activation.  Where an activation follows long sums, the steps of second differences move
+ * these too far: first gradients only. */
 static const struct op_case cases[] = {
     {"1 to 1", {{{2, {1, 1}}}, {{2, {1, 1}}}, {{1, {1}}}}},
     {"1 to 1, no bias, SiLU", {{{2, {1, 1}}}, {{2, {1, 1}}}}, {TTT_SILU}},
@@ -18,12 +19,12 @@ static const struct op_case cases[] = {
     {"one row", {{{1, {20}}}, {{2, {10, 20}}}, {{1, {10}}}}},
     {"four dimensions", {{{4, {2, 3, 4, 16}}}, {{2, {24, 16}}}, {{1, {24}}}}, {TTT_GELU}},
     {"tile - 1", {{{2, {31, 63}}}, {{2, {15, 63}}}, {{1, {15}}}}},
-    {"tile + 1", {{{2, {33, 65}}}, {{2, {17, 65}}}, {{1, {17}}}}, {TTT_SILU}},
+    {"tile + 1", {{{2, {33, 65}}}, {{2, {17, 65}}}, {{1, {17}}}}, {TTT_SILU}, .first_only = true},
     {"cut columns", {{{2, {12, 16}}, CUT}, {{2, {8, 16}}}, {{1, {8}}}}, {TTT_GELU}},
     {"cut rows of a batch", {{{3, {3, 12, 16}}, CUT_FIRST}, {{2, {8, 16}}}, {{1, {8}}}}},
     {"transposed", {{{2, {12, 16}}, TRANSPOSED}, {{2, {8, 16}}}, {{1, {8}}}}},
     {"repeated", {{{3, {3, 4, 16}}, REPEATED}, {{2, {8, 16}}}, {{1, {8}}}}},
-    {"large", {{{2, {196, 96}}}, {{2, {129, 96}}}, {{1, {129}}}}, {TTT_GELU}},
+    {"large", {{{2, {196, 96}}}, {{2, {129, 96}}}, {{1, {129}}}}, {TTT_GELU}, .first_only = true},
 };
 
 static struct op_case at(int i)
@@ -81,5 +82,6 @@ const struct op_test oracle_linear = {
     .at = at,
     .build = build,
     .forward = forward,
+    .second_order = true,
     .refused = refused,
 };

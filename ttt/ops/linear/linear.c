@@ -4,6 +4,7 @@
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/matmul/panel.h"
+#include "ttt/ops/pointwise/epilogue.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
 
@@ -36,8 +37,7 @@ static bool types_fit(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     return true;
 }
 
-/* x as a (rows, in) matrix whose rows have unit stride and do not overlap. */
-static ttt_tensor as_rows(ttt_graph *g, ttt_tensor x)
+ttt_tensor ttt_linear_matrix(ttt_graph *g, ttt_tensor x)
 {
     int64_t in = ttt_size(g, x, -1);
     ttt_tensor rows = ttt_reshape(g, x, ttt_dims(ttt_shape_elements(ttt_shape_of(g, x)) / in, in));
@@ -56,7 +56,7 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     if (!shapes_fit(g, x, weight, bias) || !types_fit(g, x, weight, bias))
         return TTT_INVALID;
 
-    ttt_tensor inputs[] = {as_rows(g, x), ttt_contiguous(g, weight), bias};
+    ttt_tensor inputs[] = {ttt_linear_matrix(g, x), ttt_contiguous(g, weight), bias, TTT_NONE};
     if (ttt_exists(bias))
         inputs[2] = ttt_contiguous(g, bias);
     if (!ttt_valid(inputs[0]))
@@ -64,8 +64,8 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     ttt_output_spec spec = {TTT_F32, ttt_dims(ttt_size(g, inputs[0], 0), ttt_size(g, weight, 0))};
     ttt_output_spec specs[] = {spec, spec};
     ttt_tensor outputs[2];
-    struct ttt_linear_attributes attributes = {activation};
-    ttt_node_add(g, &ttt_op_linear, &attributes, inputs, 3, specs, activation == TTT_IDENTITY ? 1 : 2,
+    struct ttt_linear_attributes attributes = {.activation = activation};
+    ttt_node_add(g, &ttt_op_linear, &attributes, inputs, 4, specs, activation == TTT_IDENTITY ? 1 : 2,
                  outputs);
 
     ttt_shape shape = ttt_shape_of(g, x);
@@ -73,23 +73,49 @@ ttt_tensor ttt_linear(ttt_graph *g, ttt_tensor x, ttt_tensor weight, ttt_tensor 
     return ttt_reshape(g, outputs[0], shape);
 }
 
+/* The gradient of the value before the activation, which flows in through y and, where a gradient is itself
+ * differentiated, through the kept value. */
+static ttt_tensor sums_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients)
+{
+    const struct ttt_linear_attributes *attributes = ttt_node_attributes(node);
+    if (attributes->activation == TTT_IDENTITY)
+        return out_gradients[0];
+    ttt_tensor sums = ttt_node_output(node, 1);
+    if (!ttt_exists(out_gradients[0]))
+        return out_gradients[1];
+    ttt_tensor d =
+        ttt_mul(g, out_gradients[0],
+                attributes->activation == TTT_GELU ? ttt_gelu_grad(g, sums) : ttt_silu_grad(g, sums));
+    return ttt_exists(out_gradients[1]) ? ttt_add(g, d, out_gradients[1]) : d;
+}
+
+/* The graph differentiates before it plans: there is no c yet. */
 static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
-    const struct ttt_linear_attributes *attributes = ttt_node_attributes(node);
     ttt_tensor x = ttt_node_input(node, 0), weight = ttt_node_input(node, 1), bias = ttt_node_input(node, 2);
-    ttt_tensor d = out_gradients[0]; /* becomes the gradient of the value before the activation */
-    if (attributes->activation == TTT_GELU)
-        d = ttt_mul(g, d, ttt_gelu_grad(g, ttt_node_output(node, 1)));
-    else if (attributes->activation == TTT_SILU)
-        d = ttt_mul(g, d, ttt_silu_grad(g, ttt_node_output(node, 1)));
-
+    ttt_tensor d = sums_gradient(g, node, out_gradients);
     if (wanted[0])
         in_gradients[0] = ttt_matmul(g, d, weight);
-    if (wanted[1])
+    if (wanted[1] && wanted[2])
+        ttt_weight_gradient(g, d, x, &in_gradients[1], &in_gradients[2]);
+    else if (wanted[1])
         in_gradients[1] = ttt_matmul(g, ttt_transpose(g, d, 0, 1), x);
-    if (wanted[2])
+    else if (wanted[2])
         in_gradients[2] = ttt_reshape(g, ttt_sum(g, d, 1u), ttt_shape_of(g, bias));
+}
+
+/* y + c */
+static bool linear_absorb(void *merged, const void *attributes, const ttt_operator *next,
+                          const void *next_attributes, int product)
+{
+    const struct ttt_linear_attributes *had = attributes;
+    struct pointwise_epilogue epilogue;
+    if (next != &ttt_op_pointwise || had->activation != TTT_IDENTITY || had->adds ||
+        !pointwise_epilogue_of(next_attributes, product, &epilogue))
+        return false;
+    *(struct ttt_linear_attributes *)merged = (struct ttt_linear_attributes){had->activation, true};
+    return epilogue.form == POINTWISE_AFFINE && epilogue.alpha == 1 && epilogue.beta == 1;
 }
 
 static ttt_cost linear_cost(const ttt_launch *launch)
@@ -99,6 +125,7 @@ static ttt_cost linear_cost(const ttt_launch *launch)
     double each = 2.0 * (double)launch->in[0].shape.size[1];
     each += launch->in[2].dtype ? 1.0 : 0.0;
     each += attributes->activation == TTT_IDENTITY ? 0.0 : 4.0;
+    each += attributes->adds ? 1.0 : 0.0;
     return (ttt_cost){.flops = outputs * each};
 }
 
@@ -110,7 +137,7 @@ static const ttt_implementation *const implementations[] = {
     &ttt_linear_cblas,
     &ttt_linear_cpu,
 #endif
-    NULL,
+    TTT_CUDA_ROW(&ttt_linear_cuda) NULL,
 };
 
 const ttt_operator ttt_op_linear = {
@@ -118,5 +145,10 @@ const ttt_operator ttt_op_linear = {
     .attribute_size = sizeof(struct ttt_linear_attributes),
     .gradient = linear_gradient,
     .cost = linear_cost,
+    .absorb = linear_absorb,
+    .absorbed_operand = 3,
+    .bf16_takes = 8,
+    .bf16_wants = 7,
+    .bf16_gives = 3,
     .implementations = implementations,
 };

@@ -1,4 +1,4 @@
-/* The row "cblas" of linear: chunks of rows, each one BLAS call whose results are activated while in cache.
+/* The row "cblas" of linear: chunks of rows, each one BLAS call whose results are finished while in cache.
  *
  * The results are set to the bias before the product is added: BLAS would otherwise fill them with zeros.
  * Chunks follow from the shape alone, because the last bits of a BLAS result can depend on where it begins.
@@ -37,18 +37,17 @@ static void start_rows(int64_t rows, int64_t columns, const float *bias, float *
 
 static void multiply_chunk(const ttt_launch *launch, int64_t first, int64_t rows)
 {
-    const struct ttt_linear_attributes *attributes = launch->attributes;
+    const struct ttt_linear_epilogue epilogue = ttt_linear_epilogue_of(launch);
     const ttt_operand *x = &launch->in[0], *weight = &launch->in[1];
     const int64_t in = x->shape.size[1], out = weight->shape.size[0];
     const int64_t x_row = x->shape.size[0] == 1 ? in : x->stride[0];
-    float *y = (float *)launch->out[0].data + first * out, *sums = y;
-    if (launch->n_out > 1 && launch->out[1].data)
-        sums = (float *)launch->out[1].data + first * out;
+    const bool keeps_sums = launch->n_out > 1 && launch->out[1].data;
+    float *sums = (float *)launch->out[keeps_sums].data + first * out;
     start_rows(rows, out, launch->in[2].data, sums);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)out, (int)in, 1.0f,
                 (const float *)x->data + first * x_row, (int)x_row, weight->data, (int)in, 1.0f, sums,
                 (int)out);
-    ttt_linear_activate(attributes->activation, rows, out, sums, y, out);
+    ttt_linear_finish(&epilogue, first, rows, 0, out);
 }
 
 static ttt_status cblas_run(const ttt_launch *launch)

@@ -1,23 +1,14 @@
 /* The row "cpu" of linear: our own kernel over packed weights (ops/matmul/packed.h).
  *
- * Sums start from the bias, and each block of results gets its activation before it leaves the cache.
+ * Sums start from the bias, and each block of results gets its activation or residual before it leaves the
+ * cache.
  */
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/packed.h"
 
-/* What is done to a block of sums. */
-struct epilogue {
-    ttt_activation activation;
-    const float *sums; /* y itself when nobody reads them */
-    float *y;
-    int64_t out;
-};
-
-static void activate(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns)
+static void finish(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns)
 {
-    const struct epilogue *e = context;
-    int64_t at = row * e->out + column;
-    ttt_linear_activate(e->activation, rows, columns, e->sums + at, e->y + at, e->out);
+    ttt_linear_finish(context, row, rows, column, columns);
 }
 
 static ttt_packed_product product_of(const ttt_launch *launch)
@@ -48,13 +39,10 @@ static size_t cpu_workspace(const ttt_launch *launch)
 
 static ttt_status cpu_run(const ttt_launch *launch)
 {
-    const struct ttt_linear_attributes *attributes = launch->attributes;
+    const struct ttt_linear_epilogue epilogue = ttt_linear_epilogue_of(launch);
     ttt_packed_product p = product_of(launch);
-    struct epilogue epilogue = {attributes->activation, p.c, launch->out[0].data, p.n};
-    if (attributes->activation != TTT_IDENTITY) {
-        p.finish = activate;
-        p.context = &epilogue;
-    }
+    p.finish = finish;
+    p.context = &epilogue;
     ttt_packed_multiply(&p, launch->workspace);
     return TTT_OK;
 }

@@ -8,6 +8,7 @@
 #include "ttt/ops/matmul/matmul_rows.h"
 #include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/matmul/product.h"
+#include "ttt/ops/pointwise/epilogue.h"
 
 /* The leading dimensions of x, with sizes of 1 in front to make `rank` of them. */
 static ttt_shape batch_of(ttt_shape x, int rank)
@@ -56,11 +57,12 @@ static ttt_tensor readable(ttt_graph *g, ttt_tensor x)
 
 static ttt_tensor add_node(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_shape batch)
 {
-    ttt_tensor inputs[] = {readable(g, a), readable(g, b)};
+    ttt_tensor inputs[] = {readable(g, a), readable(g, b), TTT_NONE};
+    struct ttt_matmul_attributes plain = {.finish = TTT_MATMUL_PLAIN, .alpha = 1};
     ttt_shape shape = batch;
     shape.size[shape.rank++] = ttt_size(g, a, -2);
     shape.size[shape.rank++] = ttt_size(g, b, -1);
-    return ttt_node_add_one(g, &ttt_op_matmul, NULL, inputs, 2, ttt_dtype_of(g, a), shape);
+    return ttt_node_add_one(g, &ttt_op_matmul, &plain, inputs, 3, ttt_dtype_of(g, a), shape);
 }
 
 static bool types_fit(ttt_graph *g, ttt_tensor a, ttt_tensor b)
@@ -142,6 +144,7 @@ static ttt_tensor gradient_of(ttt_graph *g, ttt_tensor x, ttt_tensor left, ttt_t
     return ttt_transpose(g, y, -1, -2);
 }
 
+/* The graph differentiates before it plans, so a product here is a plain one. */
 static void matmul_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
@@ -152,10 +155,51 @@ static void matmul_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor
         in_gradients[1] = gradient_of(g, b, ttt_transpose(g, a, -1, -2), dy);
 }
 
+static bool matmul_absorb(void *merged, const void *attributes, const ttt_operator *next,
+                          const void *next_attributes, int product)
+{
+    const struct ttt_matmul_attributes *had = attributes;
+    struct pointwise_epilogue epilogue;
+    if (next != &ttt_op_pointwise || !pointwise_epilogue_of(next_attributes, product, &epilogue))
+        return false;
+    struct ttt_matmul_attributes *has = merged;
+    *has = (struct ttt_matmul_attributes){had->finish, had->alpha * epilogue.alpha,
+                                          had->beta * epilogue.alpha + epilogue.beta};
+    if (epilogue.form == POINTWISE_TIMES_GELU_GRAD)
+        has->finish = TTT_MATMUL_GELU_GRAD;
+    else if (epilogue.form == POINTWISE_TIMES_SILU_GRAD)
+        has->finish = TTT_MATMUL_SILU_GRAD;
+    else if (epilogue.beta != 0)
+        has->finish = TTT_MATMUL_ADD;
+    return true;
+}
+
+/* A sign costs nothing. */
+static bool multiplies(float factor)
+{
+    return factor != 0 && factor != 1 && factor != -1;
+}
+
+/* Of finishing one element. */
+static double finish_flops(const struct ttt_matmul_attributes *attributes)
+{
+    double scales = multiplies(attributes->alpha) + multiplies(attributes->beta);
+    switch (attributes->finish) {
+    case TTT_MATMUL_PLAIN:
+        return scales;
+    case TTT_MATMUL_ADD:
+        return scales + 1;
+    default:
+        return scales + 2;
+    }
+}
+
 static ttt_cost matmul_cost(const ttt_launch *launch)
 {
     ttt_product p = ttt_product_of(launch);
-    return (ttt_cost){.flops = 2.0 * (double)p.m * (double)p.n * (double)p.k * (double)(p.batches * p.terms)};
+    double outputs = (double)p.m * (double)p.n * (double)p.batches;
+    return (ttt_cost){.flops =
+                          outputs * (2.0 * (double)p.k * (double)p.terms + finish_flops(launch->attributes))};
 }
 
 static const ttt_implementation *const implementations[] = {
@@ -168,12 +212,18 @@ static const ttt_implementation *const implementations[] = {
     &ttt_matmul_small,
     &ttt_matmul_packed,
 #endif
-    NULL,
+    TTT_CUDA_ROW(&ttt_matmul_cublas) TTT_CUDA_ROW(&ttt_matmul_cuda) NULL,
 };
 
 const ttt_operator ttt_op_matmul = {
     .name = "matmul",
+    .attribute_size = sizeof(struct ttt_matmul_attributes),
     .gradient = matmul_gradient,
     .cost = matmul_cost,
+    .absorb = matmul_absorb,
+    .absorbed_operand = 2,
+    .bf16_takes = 4,
+    .bf16_wants = 3,
+    .bf16_gives = 1,
     .implementations = implementations,
 };

@@ -59,7 +59,9 @@ static void multiply_tile(const ttt_launch *launch, const ttt_product *p, int64_
 {
     ttt_blas_matrix a = ttt_blas_matrix_of(p->m, p->k, p->a_row, p->a_column);
     ttt_blas_matrix b = ttt_blas_matrix_of(p->k, p->n, p->b_row, p->b_column);
-    float *y = (float *)launch->out[0].data + (batch * p->m + m) * p->n + n;
+    const int64_t at = (batch * p->m + m) * p->n + n;
+    const float *c = launch->in[2].data;
+    float *y = (float *)launch->out[0].data + at;
     for (int64_t term = 0; term < p->terms; term++) {
         int64_t in_a, in_b;
         ttt_product_offsets(p, batch, term, &in_a, &in_b);
@@ -69,6 +71,7 @@ static void multiply_tile(const ttt_launch *launch, const ttt_product *p, int64_
                     (const float *)launch->in[1].data + in_b + n * p->b_column, (int)b.leading,
                     term ? 1.0f : 0.0f, y, (int)p->n);
     }
+    ttt_matmul_finish_block(launch->attributes, rows, columns, c ? c + at : NULL, y, p->n);
 }
 
 static ttt_status cblas_run(const ttt_launch *launch)

@@ -25,9 +25,18 @@ static bool small_supports(const ttt_launch *launch, const char **why)
     return false;
 }
 
-/* Adds a's and b's `depth` columns and rows to `rows` rows of y; `first`: sets them. */
+/* What becomes of a block of rows of y: `first`, sums are set rather than added to; `finish`, unless NULL,
+ * says how complete sums are finished, with rows of c. */
+struct target {
+    float *y;
+    const float *c;
+    bool first;
+    const struct ttt_matmul_attributes *finish;
+};
+
+/* Adds a's and b's `depth` columns and rows to `rows` rows. */
 static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, const float *a, const float *b,
-                           float *y, bool first)
+                           const struct target *to)
 {
     float packed[DEPTH * TTT_PANEL_WIDTH] __attribute__((aligned(64)));
     for (int64_t j = 0; j < p->n; j += TTT_PANEL_WIDTH) {
@@ -45,10 +54,12 @@ static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, co
             .a_tile = TTT_PANEL_ROWS * p->a_row,
             .panel = pack ? packed : b + j,
             .panel_row = pack ? TTT_PANEL_WIDTH : p->b_row,
-            .c = y + j,
+            .c = to->y + j,
             .c_row = p->n,
-            .add = !first,
+            .add = !to->first,
         });
+        if (to->finish)
+            ttt_matmul_finish_block(to->finish, rows, width, to->c ? to->c + j : NULL, to->y + j, p->n);
     }
 }
 
@@ -56,15 +67,20 @@ static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, co
 static void multiply_rows(const ttt_launch *launch, const ttt_product *p, int64_t batch, int64_t first,
                           int64_t rows)
 {
-    float *y = (float *)launch->out[0].data + (batch * p->m + first) * p->n;
+    const int64_t at = (batch * p->m + first) * p->n;
+    const float *c = launch->in[2].data;
+    struct target to = {.y = (float *)launch->out[0].data + at, .c = c ? c + at : NULL};
     for (int64_t term = 0; term < p->terms; term++) {
         int64_t in_a, in_b;
         ttt_product_offsets(p, batch, term, &in_a, &in_b);
         const float *a = (const float *)launch->in[0].data + in_a + first * p->a_row;
         const float *b = (const float *)launch->in[1].data + in_b;
-        for (int64_t k = 0; k < p->k; k += DEPTH)
-            multiply_block(p, rows, p->k - k < DEPTH ? p->k - k : DEPTH, a + k * p->a_column,
-                           b + k * p->b_row, y, term == 0 && k == 0);
+        for (int64_t k = 0; k < p->k; k += DEPTH) {
+            const int64_t depth = p->k - k < DEPTH ? p->k - k : DEPTH;
+            to.first = term == 0 && k == 0;
+            to.finish = term == p->terms - 1 && k + depth == p->k ? launch->attributes : NULL;
+            multiply_block(p, rows, depth, a + k * p->a_column, b + k * p->b_row, &to);
+        }
     }
 }
 

@@ -15,6 +15,8 @@ enum {
     BLOCK_ROWS = 96,                /* of a: 144 KiB at that depth */
     CHUNK_FLOATS = 2 * 1024 * 1024, /* of packed b */
     TASKS_PER_THREAD = 2,
+    SUMMED_ROWS = 64, /* whose sums stay in registers or the first-level cache, */
+    SUMMED_TERMS = 8, /* and take so many terms at a time */
 };
 
 struct cut {
@@ -105,6 +107,41 @@ static struct task task_of(const ttt_packed_product *p, const struct cut *cut, i
     return (struct task){row, end - row, cut->panels * j / cut->across, cut->panels * (j + 1) / cut->across};
 }
 
+/* sums += `count` terms of each of `rows` rows; a_row: a constant once inlined, where it is 1. */
+static inline __attribute__((always_inline)) void add_terms(int64_t rows, int64_t count, const float *a,
+                                                            int64_t a_row, int64_t a_column, float *sums)
+{
+    for (; count >= SUMMED_TERMS; count -= SUMMED_TERMS, a += SUMMED_TERMS * a_column) {
+#pragma omp simd
+        for (int64_t i = 0; i < rows; i++) {
+            const float *x = a + i * a_row;
+            sums[i] += ((x[0] + x[a_column]) + (x[2 * a_column] + x[3 * a_column])) +
+                       ((x[4 * a_column] + x[5 * a_column]) + (x[6 * a_column] + x[7 * a_column]));
+        }
+    }
+    for (; count > 0; count--, a += a_column)
+        for (int64_t i = 0; i < rows; i++)
+            sums[i] += a[i * a_row];
+}
+
+/* Adds columns k ... k + depth of the task's rows to their sums.  Blocks of depth follow from the shape
+ * alone, so these have the same bits for any number of threads. */
+static void sum_block(const ttt_packed_product *p, struct task task, int64_t k, int64_t depth)
+{
+    for (int64_t i = 0; i < task.rows; i += SUMMED_ROWS) {
+        const int64_t rows = least(task.rows - i, SUMMED_ROWS);
+        const float *a = p->a + (task.row + i) * p->a_row + k * p->a_column;
+        double *total = p->row_sums + task.row + i;
+        float sums[SUMMED_ROWS] = {0};
+        if (p->a_row == 1)
+            add_terms(rows, depth, a, 1, p->a_column, sums);
+        else
+            add_terms(rows, depth, a, p->a_row, p->a_column, sums);
+        for (int64_t r = 0; r < rows; r++)
+            total[r] = (k ? total[r] : 0) + (double)sums[r];
+    }
+}
+
 static void multiply_chunk(const ttt_packed_product *p, const struct cut *cut, int64_t chunk,
                            struct task task, float *panels, float *tiles)
 {
@@ -128,6 +165,8 @@ static void multiply_chunk(const ttt_packed_product *p, const struct cut *cut, i
             block.a_column = TTT_PANEL_ROWS;
             block.a_tile = TTT_PANEL_ROWS * block.depth;
         }
+        if (p->row_sums && task.panel == 0)
+            sum_block(p, task, k, block.depth);
         for (int64_t j = task.panel; j < task.end; j++) {
             int64_t column = j * TTT_PANEL_WIDTH;
             block.width = width_of(p, j);

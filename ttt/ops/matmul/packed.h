@@ -15,6 +15,7 @@ typedef struct ttt_packed_product {
     float *c;           /* m x n, contiguous */
     const float *start; /* n values, added to each row; or NULL */
     bool add;           /* c = c + a b instead */
+    double *row_sums;   /* m values, set to the sums of a's rows while these are in cache; or NULL */
 
     /* Called with every complete block of c while it is in cache; NULL: nothing is. */
     void (*finish)(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns);

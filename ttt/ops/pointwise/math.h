@@ -49,6 +49,12 @@ static inline float ttt_fast_sigmoid(float x)
     return 1.0f / (1.0f + ttt_fast_exp(-x));
 }
 
+/* d silu / dx = s (1 + x (1 - s)), s being the sigmoid of x */
+static inline float ttt_fast_silu_grad(float x, float s)
+{
+    return s * (1.0f + x * (1.0f - s));
+}
+
 /* erf(x): relative error below 4e-7.  A rational function in x^2 times x, fitted to erf(x) / x in the minimax
  * sense on |x| <= 3.92 (relative error 1.9e-8 before rounding), from where on erf is 1 in single precision.
  * All coefficients are positive, so nothing cancels. */

@@ -121,12 +121,6 @@ static const float *gather(const struct walk *walk, const ttt_launch *launch, in
     return scratch;
 }
 
-/* silu'(x), s being the sigmoid of x */
-static inline float silu_grad(float x, float s)
-{
-    return s * (1 + x * (1 - s));
-}
-
 /* silu'' = s' (2 + x (1 - 2 s)), with s' = s (1 - s) */
 static inline float silu_grad2(float x, float s)
 {
@@ -196,7 +190,7 @@ static void execute(const struct pointwise_instruction *instruction, float *y, c
         LOOP(a[i] * ttt_fast_sigmoid(a[i]));
         break;
     case POINTWISE_SILU_GRAD:
-        LOOP(silu_grad(a[i], ttt_fast_sigmoid(a[i])));
+        LOOP(ttt_fast_silu_grad(a[i], ttt_fast_sigmoid(a[i])));
         break;
     case POINTWISE_SILU_GRAD2:
         LOOP(silu_grad2(a[i], ttt_fast_sigmoid(a[i])));
@@ -214,7 +208,7 @@ static void execute(const struct pointwise_instruction *instruction, float *y, c
         LOOP(softplus(a[i]));
         break;
     case POINTWISE_SILU_GRAD_OF:
-        LOOP(silu_grad(a[i], b[i]));
+        LOOP(ttt_fast_silu_grad(a[i], b[i]));
         break;
     case POINTWISE_SILU_GRAD2_OF:
         LOOP(silu_grad2(a[i], b[i]));
