@@ -5,6 +5,12 @@
 #include "ttt/device/cuda.h"
 #include "ttt/device/device_internal.h"
 
+struct cuda_kept {
+    struct cuda_kept *next;
+    void *thing;
+    void (*release)(void *thing);
+};
+
 struct cuda {
     struct ttt_device device;
     cudaStream_t stream;
@@ -14,6 +20,7 @@ struct cuda {
     int64_t memory;
     struct cublasLtContext *blas; /* NULL until asked for, as all libraries */
     struct cudnnContext *dnn;
+    struct cuda_kept *kept; /* a list */
 };
 
 /* Closes the libraries that were opened. */

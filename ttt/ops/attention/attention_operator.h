@@ -15,5 +15,9 @@ extern const ttt_operator ttt_op_attention;
 extern const ttt_operator ttt_op_attention_backward;
 extern const ttt_implementation ttt_attention_cpu;
 extern const ttt_implementation ttt_attention_backward_cpu;
+extern const ttt_implementation ttt_attention_cuda;
+extern const ttt_implementation ttt_attention_backward_cuda;
+extern const ttt_implementation ttt_attention_cuda_mma;
+extern const ttt_implementation ttt_attention_backward_cuda_mma;
 
 #endif

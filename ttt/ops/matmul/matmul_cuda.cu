@@ -146,8 +146,12 @@ static __global__ void __launch_bounds__(THREADS) multiply(const __grid_constant
         multiply_slices(a, b, row, column, sum);
         __syncthreads();
     }
-    for (int i = 0; i < EACH && m + row + i < p.m; i++)
-        for (int j = 0; j < EACH && n + column + j < p.n; j++) {
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < EACH; j++) {
+            if (m + row + i >= p.m || n + column + j >= p.n)
+                continue;
             const int64_t at = (batch * p.m + m + row + i) * p.n + n + column + j;
             if (w.parts > 1)
                 w.partial[part * p.batches * p.m * p.n + at] = sum[i][j];
@@ -168,6 +172,11 @@ static __global__ void __launch_bounds__(THREADS) add_parts(const __grid_constan
     }
 }
 
+static int64_t least(int64_t x, int64_t y)
+{
+    return x < y ? x : y;
+}
+
 static work work_of(const ttt_launch *launch)
 {
     const ttt_operand *a = &launch->in[0], *b = &launch->in[1], *c = &launch->in[2], *y = &launch->out[0];
@@ -185,9 +194,9 @@ static work work_of(const ttt_launch *launch)
     w.across = blocks_for(w.p.n, TILE);
     w.tiles = blocks_for(w.p.m, TILE) * w.across;
     w.slices = blocks_for(w.p.k, DEPTH);
-    const int64_t wanted = ENOUGH_TILES / (w.tiles * w.p.batches), most = w.p.terms * w.slices / LEAST_SLICES;
-    w.parts = wanted < most ? wanted : most;
-    w.parts = w.parts < 1 ? 1 : w.parts > MOST_PARTS ? MOST_PARTS : w.parts;
+    w.parts = least(ENOUGH_TILES / (w.tiles * w.p.batches), w.p.terms * w.slices / LEAST_SLICES);
+    w.parts = least(w.parts, MOST_PARTS);
+    w.parts = w.parts > 1 ? w.parts : 1;
     return w;
 }
 
