@@ -165,14 +165,22 @@ void op_plan_destroy(struct op_plan *o)
     *o = (struct op_plan){0};
 }
 
+bool op_has_row(const ttt_operator *op, ttt_device_kind kind)
+{
+    for (const ttt_implementation *const *row = op->implementations; *row; row++)
+        if ((*row)->device == kind)
+            return true;
+    return false;
+}
+
 const char *op_plan_lacks(const struct op_plan *o)
 {
+    const ttt_device_kind kind = ttt_device_kind_of(o->device);
+    if (o->way->types != OP_F32 && !op_has_row(&ttt_op_copy, kind))
+        return ttt_op_copy.name;
     for (int n = 0; n < o->graph->n_nodes; n++) {
         const ttt_operator *op = o->graph->nodes[n]->op;
-        bool there = op->is_view;
-        for (const ttt_implementation *const *row = op->implementations; !there && *row; row++)
-            there = (*row)->device == ttt_device_kind_of(o->device);
-        if (!there)
+        if (!op->is_view && !op_has_row(op, kind))
             return op->name;
     }
     return NULL;

@@ -47,7 +47,10 @@ ttt_status op_plan_create(struct op_plan *o, struct op_problem *p, ttt_device *d
                           const struct op_way *way);
 void op_plan_destroy(struct op_plan *o);
 
-/* An operator of the graph that has no row at all for the device; NULL: there is none. */
+/* Whether an operator has any row for a kind of device. */
+bool op_has_row(const ttt_operator *op, ttt_device_kind kind);
+
+/* An operator that the plan needs and that has no row at all for the device; NULL: there is none. */
 const char *op_plan_lacks(const struct op_plan *o);
 
 /* Fills all memory with NaN, writes inputs and variables, runs, and reads everything.  `guarded`: launch by

@@ -29,8 +29,9 @@ struct run {
 /* Of one operator in one place. */
 struct tally {
     int cases;
-    int waiting;     /* attempts that need rows of other operators */
-    double worst[3]; /* by quantity */
+    int waiting;       /* attempts that need a row of another operator, */
+    const char *lacks; /* such as this one */
+    double worst[3];   /* by quantity */
 };
 
 /* One case on one row. */
@@ -49,27 +50,12 @@ static const char *kind_name(ttt_device_kind kind)
     return kind == TTT_CUDA ? "cuda" : "cpu";
 }
 
-static bool has_row(const ttt_operator *op, ttt_device_kind kind)
-{
-    for (const ttt_implementation *const *row = op->implementations; *row; row++)
-        if ((*row)->device == kind)
-            return true;
-    return false;
-}
-
 static void report(const struct attempt *a, const char *what, double error, double limit)
 {
     a->run->failed++;
     print_error("%s:%s %s case %d (%s)%s: %s: %.3g, at most %.3g\n", a->way.op->name, a->way.row,
                 op_types_name(a->way.types), a->number, a->problem->c.name,
                 a->way.keep_chains ? ", unfused" : "", what, error, limit);
-}
-
-static void leave_out(const struct attempt *a, const char *why)
-{
-    a->run->skipped++;
-    print_message("skipped: %s:%s %s case %d (%s): %s\n", a->way.op->name, a->way.row,
-                  op_types_name(a->way.types), a->number, a->problem->c.name, why);
 }
 
 static void check_values(const struct attempt *a, const struct op_results *results)
@@ -116,14 +102,16 @@ static void check_same(const struct attempt *a, const struct op_results *x, cons
 static void explain(const struct attempt *a, const struct op_plan *plan, ttt_status status)
 {
     const char *lacks = op_plan_lacks(plan);
-    char why[128];
-    snprintf(why, sizeof why, "its graph needs %s, which has no row for %s yet", lacks,
-             kind_name(a->place->kind));
-    a->tally->waiting += lacks != NULL;
-    if (lacks || strstr(ttt_status_text(status), "cannot be used"))
-        leave_out(a, lacks ? why : ttt_status_text(status));
-    else
+    if (lacks) {
+        a->tally->lacks = lacks;
+        a->tally->waiting++;
+    } else if (strstr(ttt_status_text(status), "cannot be used")) {
+        a->run->skipped++;
+        print_message("skipped: %s case %d (%s): %s\n", op_types_name(a->way.types), a->number,
+                      a->problem->c.name, ttt_status_text(status));
+    } else {
         report(a, ttt_status_text(status), 1, 0);
+    }
     ttt_status_free(status);
 }
 
@@ -241,13 +229,17 @@ static void check_place(struct run *run, const struct place *place, const ttt_op
                         const struct op_test *test)
 {
     struct tally tally = {0};
-    if (!place->device[0] || !has_row(op, place->kind) || (place->types != OP_F32 && !op_knows_bf16(op)))
+    if (!place->device[0] || !op_has_row(op, place->kind) || (place->types != OP_F32 && !op_knows_bf16(op)))
         return;
     for (int i = 0; i < test->n_cases; i++)
         check_case(run, place, &tally, op, test, i);
     print_message("%-22s %-4s %-5s %4d cases; worst error %.1e, gradient %.1e, second %.1e\n", op->name,
                   kind_name(place->kind), op_types_name(place->types), tally.cases, tally.worst[OUTPUT],
                   tally.worst[GRADIENT], tally.worst[SECOND_GRADIENT]);
+    if (tally.waiting)
+        print_message("skipped: %d runs of them, for %s has no row for %s yet\n", tally.waiting, tally.lacks,
+                      kind_name(place->kind));
+    run->skipped += tally.waiting;
 }
 
 static void check_operator(struct run *run, const ttt_operator *op)
@@ -309,10 +301,10 @@ static void operators_without_a_row(void **state)
     size_t at = 0;
     for (int i = 0; ttt_operators[i]; i++) {
         const ttt_operator *op = ttt_operators[i];
-        on_cuda += has_row(op, TTT_CUDA);
-        if (!has_row(op, TTT_CUDA) && at < sizeof missing)
+        on_cuda += op_has_row(op, TTT_CUDA);
+        if (!op_has_row(op, TTT_CUDA) && at < sizeof missing)
             at += (size_t)snprintf(missing + at, sizeof missing - at, " %s", op->name);
-        if (!has_row(op, TTT_CPU) && !has_row(op, TTT_CUDA))
+        if (!op_has_row(op, TTT_CPU) && !op_has_row(op, TTT_CUDA))
             fail_msg("operator %s has no row at all", op->name);
     }
     if (on_cuda && at)
