@@ -107,16 +107,19 @@ static __device__ inline void read_factors(uint32_t (&dp)[weight_count<MODE>][4]
 {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        float first[2], second[2];
+        if constexpr (MODE == GLU_LINEAR) {
+            dp[0][i] = dy[i];
+        } else {
+            float first[2], second[2];
 #pragma unroll
-        for (int x = 0; x < 2; x++) {
-            const gate g = gate_of(p[weight_count<MODE> - 1][i / 2][i % 2 * 2 + x]);
-            first[x] = unpack(dy[i], x) * g.value;
-            second[x] = unpack(dy[i], x) * p[0][i / 2][i % 2 * 2 + x] * g.slope;
-        }
-        dp[0][i] = bf16_pair(first[0], first[1]);
-        if constexpr (MODE != GLU_LINEAR)
+            for (int x = 0; x < 2; x++) {
+                const gate g = gate_of(p[1][i / 2][i % 2 * 2 + x]);
+                first[x] = unpack(dy[i], x) * g.value;
+                second[x] = unpack(dy[i], x) * p[0][i / 2][i % 2 * 2 + x] * g.slope;
+            }
+            dp[0][i] = bf16_pair(first[0], first[1]);
             dp[1][i] = bf16_pair(second[0], second[1]);
+        }
     }
 }
 
