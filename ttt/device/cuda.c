@@ -167,42 +167,12 @@ static ttt_status cuda_elapsed(ttt_device *device, int from, int to, double *sec
     return TTT_OK;
 }
 
-void *ttt_cuda_kept(const ttt_device *device, void (*release)(void *thing))
-{
-    for (const struct cuda_kept *kept = cuda_of(device)->kept; kept; kept = kept->next)
-        if (kept->release == release)
-            return kept->thing;
-    return NULL;
-}
-
-ttt_status ttt_cuda_keep(ttt_device *device, void *thing, void (*release)(void *thing))
-{
-    struct cuda_kept *kept = malloc(sizeof *kept);
-    if (!kept) {
-        release(thing);
-        return ttt_fail(TTT_MEMORY, "no memory for what belongs to a device");
-    }
-    *kept = (struct cuda_kept){cuda_of(device)->kept, thing, release};
-    cuda_of(device)->kept = kept;
-    return TTT_OK;
-}
-
-static void release_kept(struct cuda *cuda)
-{
-    while (cuda->kept) {
-        struct cuda_kept *kept = cuda->kept;
-        cuda->kept = kept->next;
-        kept->release(kept->thing);
-        free(kept);
-    }
-}
-
 static void cuda_close(ttt_device *device)
 {
     struct cuda *cuda = cuda_of(device);
     if (cuda->stream)
         cudaStreamSynchronize(cuda->stream);
-    release_kept(cuda);
+    ttt_cuda_release_kept(cuda);
     ttt_cuda_libraries_close(cuda);
     for (int i = 0; i < TTT_DEVICE_MARKS; i++)
         if (cuda->marks[i])

@@ -6,31 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The kernels of a device: a list, as a model has a few dozens. */
 struct compiled {
-    struct compiled *next;
-    char *source;
-    bool approximate;
     cudaLibrary_t library;
     cudaKernel_t kernel;
 };
 
-struct kernels {
-    struct compiled *first;
-};
-
-static void release(void *kept)
+static void release(void *thing)
 {
-    struct kernels *kernels = kept;
-    while (kernels->first) {
-        struct compiled *compiled = kernels->first;
-        kernels->first = compiled->next;
-        if (compiled->library)
-            cudaLibraryUnload(compiled->library);
-        free(compiled->source);
-        free(compiled);
-    }
-    free(kernels);
+    struct compiled *compiled = thing;
+    if (compiled->library)
+        cudaLibraryUnload(compiled->library);
+    free(compiled);
 }
 
 static ttt_status no_memory(void)
@@ -83,19 +69,11 @@ ttt_status ttt_cuda_compile(const char *source, int capability, bool approximate
     return status;
 }
 
-static ttt_status kernels_of(ttt_device *device, struct kernels **kernels)
-{
-    *kernels = ttt_cuda_kept(device, release);
-    if (*kernels)
-        return TTT_OK;
-    *kernels = calloc(1, sizeof **kernels);
-    return *kernels ? ttt_cuda_keep(device, *kernels, release) : no_memory();
-}
-
-static ttt_status load(struct compiled *compiled, int capability, const char *name)
+static ttt_status load(struct compiled *compiled, const char *source, int capability, const char *name,
+                       bool approximate)
 {
     void *code = NULL;
-    TRY(ttt_cuda_compile(compiled->source, capability, compiled->approximate, &code));
+    TRY(ttt_cuda_compile(source, capability, approximate, &code));
     ttt_status status = ttt_cuda_check(
         cudaLibraryLoadData(&compiled->library, code, NULL, NULL, 0, NULL, NULL, 0), "loading a kernel");
     free(code);
@@ -104,26 +82,33 @@ static ttt_status load(struct compiled *compiled, int capability, const char *na
                           "looking for a kernel");
 }
 
+static ttt_status make(ttt_device *device, const char *key, const char *source, const char *name,
+                       bool approximate, struct compiled **made)
+{
+    struct compiled *compiled = calloc(1, sizeof *compiled);
+    if (!compiled)
+        return no_memory();
+    ttt_status status = load(compiled, source, ttt_cuda_capability(device), name, approximate);
+    if (status) {
+        release(compiled);
+        return status;
+    }
+    *made = compiled;
+    return ttt_cuda_keep(device, key, strlen(key), compiled, release);
+}
+
 ttt_status ttt_cuda_kernel(ttt_device *device, const char *source, const char *name, bool approximate,
                            cudaKernel_t *kernel)
 {
-    struct kernels *kernels = NULL;
-    TRY(kernels_of(device, &kernels));
-    struct compiled *compiled = kernels->first;
-    while (compiled && (compiled->approximate != approximate || strcmp(compiled->source, source)))
-        compiled = compiled->next;
-    if (!compiled) {
-        compiled = calloc(1, sizeof *compiled);
-        if (!compiled || !(compiled->source = strdup(source))) {
-            free(compiled);
-            return no_memory();
-        }
-        compiled->approximate = approximate;
-        compiled->next = kernels->first;
-        kernels->first = compiled;
-    }
-    if (!compiled->kernel)
-        TRY(load(compiled, ttt_cuda_capability(device), name));
-    *kernel = compiled->kernel;
-    return TTT_OK;
+    const size_t bytes = strlen(source) + 32;
+    char *key = malloc(bytes);
+    if (!key)
+        return no_memory();
+    snprintf(key, bytes, "%s kernel: %s", approximate ? "approximate" : "exact", source);
+    struct compiled *compiled = ttt_cuda_find(device, key, strlen(key));
+    ttt_status status = compiled ? TTT_OK : make(device, key, source, name, approximate, &compiled);
+    free(key);
+    if (!status)
+        *kernel = compiled->kernel;
+    return status;
 }

@@ -5,12 +5,6 @@
 #include "ttt/device/cuda.h"
 #include "ttt/device/device_internal.h"
 
-struct cuda_kept {
-    struct cuda_kept *next;
-    void *thing;
-    void (*release)(void *thing);
-};
-
 struct cuda {
     struct ttt_device device;
     cudaStream_t stream;
@@ -20,8 +14,10 @@ struct cuda {
     int64_t memory;
     struct cublasLtContext *blas; /* NULL until asked for, as all libraries */
     struct cudnnContext *dnn;
-    struct cuda_kept *kept; /* a list */
+    struct cuda_kept *kept; /* cuda_kept.c */
 };
+
+void ttt_cuda_release_kept(struct cuda *cuda);
 
 /* Closes the libraries that were opened. */
 void ttt_cuda_libraries_close(struct cuda *cuda);

@@ -14,11 +14,11 @@ static __global__ void query_gradient(attention_sources from, attention_heads dq
     read_row(gradient, rows_from(from.y, n, i, query, n.queries), n.d);
     read_row(q, rows_from(from.q, n, i, query, n.queries), n.d);
     read_row(dy, rows_from(from.dy, n, i, query, n.queries), n.d);
-    for (int c = lane; c < n.d; c += WARP) {
+    for (int c = 0; c < n.d; c++) /* in product_with's order: with one key, slopes are 0 to the last bit */
         shared += gradient[c] * dy[c];
+    __syncwarp();
+    for (int c = lane; c < n.d; c += WARP)
         gradient[c] = 0;
-    }
-    shared = warp_sum(shared);
     const float log_sum = query < n.queries ? from.log_sum[i * n.queries + query] * TTT_LOG2_E : 0;
     for (int64_t key = 0; key < n.keys; key += WARP) {
         const attention_rows keys = rows_from(from.k, n, i, key, n.keys);

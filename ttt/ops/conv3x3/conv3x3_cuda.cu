@@ -65,7 +65,7 @@ static __global__ void __launch_bounds__(MOST_THREADS)
     __syncthreads();
 
     float tap[18], pixels[4][2], constant[2];
-    load<18>(taps + threadIdx.x % WARP * 18, tap);
+    load_taps(tap, taps + threadIdx.x % WARP * 18);
 #pragma unroll
     for (int k = 0; k < 2; k++)
         constant[k] = bias && c + k < cut.channels ? bias[c + k] : 0;

@@ -101,6 +101,24 @@ template <int N, class T> __device__ inline void load_pixels(float (&x)[N][2], c
         load<2>(tile + (pixel + j) * GROUP + (int)threadIdx.x % WARP * 2, x[j]);
 }
 
+/* The nine taps of the lane's two channels, in shared memory: in pieces that eight bytes are aligned for. */
+__device__ inline void load_taps(float (&tap)[18], const float *from)
+{
+#pragma unroll
+    for (int t = 0; t < 18; t += 2) {
+        float pair[2];
+        load<2>(from + t, pair);
+        tap[t] = pair[0];
+        tap[t + 1] = pair[1];
+    }
+}
+__device__ inline void store_taps(float *to, const float (&tap)[18])
+{
+#pragma unroll
+    for (int t = 0; t < 18; t += 2)
+        store<2>(to + t, {tap[t], tap[t + 1]});
+}
+
 static inline bool has_unit_channels(const ttt_operand *x)
 {
     return x->stride[3] == 1 || x->shape.size[3] == 1;

@@ -50,7 +50,7 @@ __device__ inline void add_columns(float (&sum)[18], const T *x, const U *y, con
 /* kernel[9 c + t] of the group's channels that exist: the sums of all warps. */
 __device__ inline void write_kernel(float *kernel, float *shared, const float (&sum)[18], int64_t channels)
 {
-    store<18>(shared + (int)threadIdx.x * 18, sum);
+    store_taps(shared + (int)threadIdx.x * 18, sum);
     __syncthreads();
     for (int i = (int)threadIdx.x; i < GROUP * 9 && i < channels * 9; i += (int)blockDim.x) {
         float total = 0;
