@@ -294,6 +294,7 @@ const struct op_test oracle_vittt_inner = {
     .at = at,
     .build = build,
     .forward = forward,
+    .bf16_only = true,
     .refused = refused,
 };
 
@@ -446,4 +447,5 @@ const struct op_test oracle_vittt_inner_backward = {
     .build = build_backward,
     .forward = backward,
     .no_gradient = true,
+    .bf16_only = true,
 };
