@@ -105,7 +105,7 @@ static ttt_status load(struct compiled *compiled, int capability, const char *na
 }
 
 ttt_status ttt_cuda_kernel(ttt_device *device, const char *source, const char *name, bool approximate,
-                           cudaKernel_t *kernel)
+                           const void **kernel)
 {
     struct kernels *kernels = NULL;
     TRY(kernels_of(device, &kernels));
@@ -124,6 +124,6 @@ ttt_status ttt_cuda_kernel(ttt_device *device, const char *source, const char *n
     }
     if (!compiled->kernel)
         TRY(load(compiled, ttt_cuda_capability(device), name));
-    *kernel = compiled->kernel;
+    *kernel = (const void *)compiled->kernel;
     return TTT_OK;
 }

@@ -48,6 +48,7 @@ struct op_case {
     int64_t option[6];
     double value[6];
     bool absent;     /* the builder needs no node of the operator */
+    bool deep;       /* too many roundings in a row for bf16, where its chains stay apart */
     bool first_only; /* its gradient has no gradient of its own */
 };
 
