@@ -206,7 +206,7 @@ static struct op_case binary_at(int function, struct op_input a, struct op_input
     struct op_case c = {.name = binary[function].name, .option = {function, 1}, .in = {a, b}};
     c.in[1].fill = binary[function].fill_b;
     c.first_only = binary[function].first_only;
-    c.deep = binary[function].formula == long_chain;
+    c.fused_bf16 = binary[function].formula == long_chain; /* 120 roundings in a row */
     return c;
 }
 
@@ -215,6 +215,8 @@ static struct op_case unary_at(int function, struct op_input x)
     struct op_case c = {.name = unary[function].name, .option = {function, 0}, .in = {x}};
     c.in[0].fill = unary[function].fill;
     c.first_only = unary[function].first_only;
+    c.fused_bf16 =
+        unary[function].formula == sigmoid; /* y - y^2, its derivative, cancels where y is near 1 */
     return c;
 }
 
