@@ -164,7 +164,8 @@ static bool attempt_row(struct attempt *a)
         if (depth == WITH_GRADIENT && op_depth(a->problem) == WITH_SECOND)
             continue; /* the second gradient's graph holds the first */
         a->way.depth = (enum depth)depth;
-        for (int unfused = 0; unfused <= (a->way.op->compose != NULL); unfused++) {
+        const bool fused_only = !a->way.op->compose || (a->problem->c.fused_bf16 && a->way.types != OP_F32);
+        for (int unfused = 0; unfused <= !fused_only; unfused++) {
             a->way.keep_chains = unfused;
             taken |= attempt(a);
         }
