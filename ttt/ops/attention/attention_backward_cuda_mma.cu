@@ -30,9 +30,9 @@ template <int D> struct query_tiles {
 
 /* What a warp knows of its queries; statistics by piece and half. */
 template <int D, int P> struct queries {
-    uint32_t q[P][D / 16][4], dy[P][D / 16][4];
+    uint32_t q[P][D / 16][4] = {}, dy[P][D / 16][4] = {};
     float dq[P][D / 8][4] = {};
-    float log_sum[P][2], shared[P][2];
+    float log_sum[P][2] = {}, shared[P][2] = {};
 };
 
 /* Sets `shared` of the warp's queries, the first at row `first` of head i and row `at` of the tile. */
@@ -131,21 +131,22 @@ static __global__ void __launch_bounds__(threads<D>)
 template <int D> struct key_tiles {
     bf16 k[OWN_KEYS * tile_step<D>], v[OWN_KEYS * tile_step<D>];
     bf16 q[2][QUERIES * tile_step<D>], dy[2][QUERIES * tile_step<D>];
-    float log_sum[2][QUERIES], shared[2][QUERIES];
+    float statistics[2][2 * QUERIES]; /* log_sum, then `shared` */
 };
 
 /* What a warp knows of its 16 keys. */
 template <int D> struct keys {
-    uint32_t k[1][D / 16][4], v[1][D / 16][4];
+    uint32_t k[1][D / 16][4] = {}, v[1][D / 16][4] = {};
     float dk[1][D / 8][4] = {}, dv[1][D / 8][4] = {};
 };
 
 /* dk, dv += what 16 queries from query n of the tile contribute: nothing where q and dy are zeros, which
  * they are past the last query. */
 template <int D>
-__device__ inline void add_queries(keys<D> &own, const bf16 *q, const bf16 *dy, const float *log_sum,
-                                   const float *shared, int n, float scale)
+__device__ inline void add_queries(keys<D> &own, const bf16 *q, const bf16 *dy, const float *statistics,
+                                   int n, float scale)
 {
+    const float *log_sum = statistics, *shared = statistics + QUERIES;
     scores<1> weight = {}, slope = {};
     add_products<D, 1>(weight, own.k, q, n);
     add_products<D, 1>(slope, own.v, dy, n);
@@ -189,7 +190,7 @@ static __global__ void __launch_bounds__(THREADS)
     copy_commit();
     float next = statistic(from, i, 0);
     for (int64_t query = 0, t = 0; query < n.queries; query += QUERIES, t ^= 1) {
-        (threadIdx.x < QUERIES ? tile->log_sum : tile->shared)[t][threadIdx.x % QUERIES] = next;
+        tile->statistics[t][(int)threadIdx.x] = next;
         copy_wait<0>();
         __syncthreads();
         if (query + QUERIES < n.queries) {
@@ -204,7 +205,7 @@ static __global__ void __launch_bounds__(THREADS)
         }
 #pragma unroll 1
         for (int k = 0; k < QUERIES; k += 16)
-            add_queries<D>(own, tile->q[t], tile->dy[t], tile->log_sum[t], tile->shared[t], k, n.scale);
+            add_queries<D>(own, tile->q[t], tile->dy[t], tile->statistics[t], k, n.scale);
     }
     store_rows<D>(dk, n, i, first + warp_row, n.keys, own.dk[0], n.scale);
     store_rows<D>(dv, n, i, first + warp_row, n.keys, own.dv[0], 1);

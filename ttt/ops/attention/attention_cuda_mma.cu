@@ -26,7 +26,7 @@ struct statistics {
 
 /* What a warp knows of its queries. */
 template <int D, int P> struct queries {
-    uint32_t q[P][D / 16][4];
+    uint32_t q[P][D / 16][4] = {};
     float y[P][D / 8][4] = {};
     statistics of[P];
 };
