@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "train/class_names.h"
+#include "train/config/device.h"
 #include "ttt/base/clock.h"
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 
@@ -134,11 +135,10 @@ static ttt_status prepare_judge(struct classify *c, ttt_store *store, const char
     if (c->judge.plan && !strcmp(c->judged, prefix))
         return TTT_OK;
     classifier_destroy(&c->judge);
-    const char *rows = c->config->device.implementations;
     struct classifier_options options = {.prefix = prefix,
                                          .batch = c->config->eval.batch_size,
-                                         .plan = {.implementations = rows && *rows ? rows : NULL,
-                                                  .memory_limit = c->config->device.memory_limit}};
+                                         .dtype = c->config->device.dtype,
+                                         .plan = config_plan_options(&c->config->device)};
     TRY(classifier_create(&c->config->model.vittt, store, &options, &c->judge));
     strncpy(c->judged, prefix, sizeof c->judged - 1);
     return classifier_prepare(&c->judge);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "train/config/device.h"
 #include "ttt/ops/optimiser/optimiser.h"
 #include "ttt/ops/pointwise/pointwise.h"
 
@@ -128,12 +129,17 @@ static void build_separate_update(ttt_graph *g, struct building *b, const bool *
     ttt_clear(g, &loss, 1);
 }
 
+static ttt_status start_graph(const struct run_config *config, const ttt_store *store, ttt_graph **g)
+{
+    TRY(ttt_graph_create(g));
+    ttt_graph_target(*g, ttt_device_kind_of(ttt_store_device(store)), config->device.dtype);
+    return TTT_OK;
+}
+
 static ttt_status plan_of(const ttt_graph *g, const struct run_config *config, ttt_store *store,
                           ttt_plan **plan)
 {
-    const char *rows = config->device.implementations;
-    ttt_plan_options options = {.implementations = rows && *rows ? rows : NULL,
-                                .memory_limit = config->device.memory_limit};
+    const ttt_plan_options options = config_plan_options(&config->device);
     return ttt_plan_create(g, store, &options, plan);
 }
 
@@ -145,14 +151,14 @@ static ttt_status plan_passes(const struct train_task *task, const struct run_co
     ttt_status status = summed ? TTT_OK : ttt_fail(TTT_MEMORY, "no memory to plan a step");
     if (status)
         return status;
-    TRY_TO(ttt_graph_create(&pass), cleanup);
+    TRY_TO(start_graph(config, store, &pass), cleanup);
     build_pass(pass, task, b);
     TRY_TO(plan_of(pass, config, store, &step->pass), cleanup);
     step->accumulate = config->train.accumulate;
     if (step->accumulate > 1) {
         for (int i = 0; i < b->count; i++)
             summed[i] = ttt_exists(b->gradients[i]);
-        TRY_TO(ttt_graph_create(&update), cleanup);
+        TRY_TO(start_graph(config, store, &update), cleanup);
         build_separate_update(update, b, summed);
         TRY_TO(plan_of(update, config, store, &step->update), cleanup);
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/config/device.h"
 #include "train/run_folder.h"
 #include "ttt/base/clock.h"
 #include "ttt/ops/mse/mse.h"
@@ -116,13 +117,12 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
 struct views_options views_evaluation_options(const struct run_config *config,
                                               const struct views_sample *sample)
 {
-    const char *rows = config->device.implementations;
     return (struct views_options){.prefix = "",
                                   .sample = sample->options,
                                   .seed = (uint64_t)config->run.seed,
                                   .tokens_per_pass = config->eval.tokens_per_pass,
-                                  .plan = {.implementations = rows && *rows ? rows : NULL,
-                                           .memory_limit = config->device.memory_limit}};
+                                  .dtype = config->device.dtype,
+                                  .plan = config_plan_options(&config->device)};
 }
 
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)

@@ -39,7 +39,7 @@ static ttt_status take_step(void *context)
 static ttt_status set_up(struct bench *b)
 {
     TRY(bench_noise_create(b->config, &b->noise));
-    TRY(bench_machine_open(b->config->device.name, b->config->device.threads, &b->machine));
+    TRY(bench_machine_open(&b->config->device, &b->machine));
     TRY(ttt_store_create(b->machine.device, &b->store));
     return train_step_create(&b->noise.task, b->config, b->store, &b->step);
 }
@@ -47,7 +47,7 @@ static ttt_status set_up(struct bench *b)
 static ttt_status measure(struct bench *b)
 {
     const struct bench_options *options = b->options;
-    b->before = bench_peak_start();
+    b->before = bench_peak_start(b->machine.device);
     TRY(train_step_prepare(&b->step));
     TRY(b->noise.task.initialise(&b->noise, b->store, 0));
     TRY(bench_time(take_step, b, options->warmup, options->runs, &b->times));
