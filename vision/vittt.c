@@ -54,7 +54,7 @@ static ttt_tensor conditional_position(const struct builder *b, int block, ttt_t
 {
     ttt_tensor kernel = parameter(b, block, "cpe.weight");
     kernel = ttt_reshape(b->g, kernel, ttt_dims(b->config->width, 3, 3));
-    return ttt_add(b->g, x, ttt_conv3x3(b->g, x, kernel, parameter(b, block, "cpe.bias")));
+    return ttt_conv3x3_residual(b->g, x, kernel, parameter(b, block, "cpe.bias"));
 }
 
 static ttt_tensor attention(const struct builder *b, int block, ttt_tensor x)

@@ -11,18 +11,25 @@
 
 enum { CUT_BEFORE = 2, CUT_AFTER = 3 }; /* elements of a cut row that the operator must not touch */
 
+static void swap(int64_t *a, int64_t *b)
+{
+    int64_t was = *a;
+    *a = *b;
+    *b = was;
+}
+
 static ttt_shape stored_shape(const struct op_input *input)
 {
     ttt_shape s = input->shape;
     int last = s.rank - 1;
-    int64_t swapped;
     switch (input->layout) {
     case CONTIGUOUS:
         break;
     case TRANSPOSED:
-        swapped = s.size[last];
-        s.size[last] = s.size[last - 1];
-        s.size[last - 1] = swapped;
+        swap(&s.size[last], &s.size[last - 1]);
+        break;
+    case HEADS:
+        swap(&s.size[last - 1], &s.size[last - 2]);
         break;
     case REVERSED:
         for (int d = 0; d < s.rank; d++)
@@ -47,6 +54,8 @@ ttt_tensor op_view(ttt_graph *graph, const struct op_input *input, ttt_tensor st
     switch (input->layout) {
     case TRANSPOSED:
         return ttt_transpose(graph, stored, -1, -2);
+    case HEADS:
+        return ttt_transpose(graph, stored, -2, -3);
     case REVERSED:
         for (int d = 0; d < rank; d++)
             order[d] = rank - 1 - d;
@@ -71,6 +80,8 @@ static int64_t stored_index(const struct op_input *input, const ttt_shape *store
         int64_t i = index[d];
         if (input->layout == TRANSPOSED && d >= last - 1)
             i = index[last + last - 1 - d];
+        else if (input->layout == HEADS && (d == last - 1 || d == last - 2))
+            i = index[last + last - 3 - d];
         else if (input->layout == REVERSED)
             i = index[last - d];
         else if ((input->layout == CUT && d == last) || (input->layout == CUT_FIRST && d == 0))

@@ -1,23 +1,19 @@
 /* Streams of Philox numbers. */
 #include "ttt/base/random.h"
 
-#include <Random123/philox.h>
 #include <math.h>
+
+#include "ttt/base/random_internal.h"
 
 ttt_random ttt_random_start(uint64_t seed, ttt_purpose purpose, uint64_t a, uint32_t b)
 {
     return (ttt_random){.seed = seed, .purpose = purpose, .a = a, .b = b};
 }
 
-/* Counter: 30 bits of block index and `a`, `b`; key: the seed, with the purpose mixed into its upper half. */
 static void fill_block(ttt_random *random)
 {
-    uint64_t block = random->next / 4;
-    philox4x32_ctr_t counter = {
-        {(uint32_t)block, (uint32_t)random->a, (uint32_t)(random->a >> 32), random->b}};
-    philox4x32_key_t key = {
-        {(uint32_t)random->seed, (uint32_t)(random->seed >> 32) ^ random->purpose * UINT32_C(0x9E3779B9)}};
-    philox4x32_ctr_t words = philox4x32(counter, key);
+    philox4x32_ctr_t words =
+        ttt_random_block(random->seed, random->purpose, random->a, random->b, random->next / 4);
     for (int i = 0; i < 4; i++)
         random->words[i] = words.v[i];
 }
@@ -31,8 +27,8 @@ uint32_t ttt_random_bits(ttt_random *random)
 
 double ttt_random_uniform(ttt_random *random)
 {
-    uint64_t high = ttt_random_bits(random) >> 5, low = ttt_random_bits(random) >> 6;
-    return (double)(high << 26 | low) * 0x1p-53;
+    uint32_t first = ttt_random_bits(random), second = ttt_random_bits(random);
+    return ttt_random_fraction(first, second);
 }
 
 float ttt_random_uniform_f32(ttt_random *random)

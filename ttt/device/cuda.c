@@ -172,6 +172,7 @@ static void cuda_close(ttt_device *device)
     struct cuda *cuda = cuda_of(device);
     if (cuda->stream)
         cudaStreamSynchronize(cuda->stream);
+    ttt_cuda_release_kept(cuda);
     ttt_cuda_libraries_close(cuda);
     for (int i = 0; i < TTT_DEVICE_MARKS; i++)
         if (cuda->marks[i])

@@ -23,4 +23,11 @@ ttt_status ttt_cuda_check(cudaError_t error, const char *what) __attribute__((wa
 struct cublasLtContext *ttt_cuda_blas(ttt_device *device, ttt_status *status);
 struct cudnnContext *ttt_cuda_dnn(ttt_device *device, ttt_status *status);
 
+/* Things that are long in the making and serve every node alike: found by the bytes of what they were made
+ * for (which begin with something of the maker's own), released when the device closes, or when they cannot
+ * be kept.  NULL when there is none. */
+void *ttt_cuda_find(const ttt_device *device, const void *key, size_t key_bytes);
+ttt_status ttt_cuda_keep(ttt_device *device, const void *key, size_t key_bytes, void *thing,
+                         void (*release)(void *thing));
+
 #endif

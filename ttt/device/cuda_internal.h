@@ -14,7 +14,10 @@ struct cuda {
     int64_t memory;
     struct cublasLtContext *blas; /* NULL until asked for, as all libraries */
     struct cudnnContext *dnn;
+    struct cuda_kept *kept; /* cuda_kept.c */
 };
+
+void ttt_cuda_release_kept(struct cuda *cuda);
 
 /* Closes the libraries that were opened. */
 void ttt_cuda_libraries_close(struct cuda *cuda);

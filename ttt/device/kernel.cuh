@@ -136,8 +136,8 @@ __device__ inline void store_any(void *p, bool is_bf16, int64_t i, float x)
 
 /* ---- device: sums ---- */
 
-/* The sum over the 32 lanes of a full warp, in every lane. */
-__device__ inline float warp_sum(float x)
+/* The sum over the 32 lanes of a full warp, in every lane; T is float or double. */
+template <class T> __device__ inline T warp_sum(T x)
 {
 #pragma unroll
     for (int lane = WARP / 2; lane > 0; lane /= 2)
@@ -153,9 +153,9 @@ __device__ inline float warp_max(float x)
 }
 
 /* The sum over all threads of a block of whole warps, in every thread; every thread must call it. */
-__device__ inline float block_sum(float x)
+template <class T> __device__ inline T block_sum(T x)
 {
-    __shared__ float sums[WARP];
+    __shared__ T sums[WARP];
     const int warps = (int)(blockDim.x * blockDim.y) / WARP,
               thread = (int)(threadIdx.y * blockDim.x + threadIdx.x);
     x = warp_sum(x);
@@ -163,7 +163,7 @@ __device__ inline float block_sum(float x)
     if (thread % WARP == 0)
         sums[thread / WARP] = x;
     __syncthreads();
-    float sum = 0;
+    T sum = 0;
     for (int i = 0; i < warps; i++)
         sum += sums[i];
     return sum;

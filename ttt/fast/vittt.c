@@ -1,4 +1,4 @@
-/* The ViTTT layer out of operators. */
+/* The ViTTT layer out of operators; its inside is one of them where that is there. */
 #include "ttt/fast/vittt.h"
 
 #include "ttt/graph/operator.h"
@@ -8,6 +8,7 @@
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/vittt_inner/vittt_inner.h"
 
 /* Both branches scale the inner loss by (3*3)^-1/2, the size of the convolution's kernel. */
 static const float inner_scale = 1.0f / 3;
@@ -83,23 +84,35 @@ static bool layer_fits(ttt_graph *g, const ttt_vittt_weights *weights, ttt_tenso
     return false;
 }
 
-ttt_tensor ttt_vittt_layer(ttt_graph *g, const ttt_vittt_weights *weights, ttt_tensor x,
-                           const ttt_variant *variant)
+/* Both branches as one operator; qkv (B, N, 3C + 3d). */
+static ttt_tensor inner_operator(ttt_graph *g, const ttt_vittt_weights *weights, ttt_tensor qkv,
+                                 ttt_shape picture, const ttt_variant *variant)
 {
-    if (!layer_fits(g, weights, x))
-        return TTT_INVALID;
-    const ttt_shape shape = ttt_shape_of(g, x);
-    const int64_t batch = shape.size[0], tokens = shape.size[1] * shape.size[2],
-                  heads = ttt_size(g, weights->w1, 1), d = shape.size[3] / heads;
+    const int64_t d = ttt_size(g, weights->w1, 2);
+    const ttt_vittt_inner_switches switches = {.linear = variant->kernel == TTT_KERNEL_LINEAR,
+                                               .last_only = variant->update == TTT_UPDATE_LAST,
+                                               .ascent = variant->direction == TTT_ASCENT,
+                                               .conditioned = variant->condition_gradient,
+                                               .query_is_key = variant->query == TTT_QUERY_K};
+    return ttt_vittt_inner(g, qkv, weights->w1, weights->w2, ttt_reshape(g, weights->w3, ttt_dims(d, 3, 3)),
+                           picture.size[1], picture.size[2], &switches);
+}
+
+/* The same out of operators. */
+static ttt_tensor inner_composition(ttt_graph *g, const ttt_vittt_weights *weights, ttt_tensor qkv,
+                                    ttt_shape picture, const ttt_variant *variant)
+{
+    const int64_t batch = picture.size[0], tokens = picture.size[1] * picture.size[2],
+                  heads = ttt_size(g, weights->w1, 1), d = picture.size[3] / heads;
 
     /* Seen as 3H + 3 heads of d channels, every part is a view, and so is its gradient's place. */
-    ttt_tensor qkv = ttt_linear(g, x, weights->qkv_weight, weights->qkv_bias, TTT_IDENTITY), part[6];
+    ttt_tensor part[6];
     qkv = ttt_reshape(g, qkv, ttt_dims(batch, tokens, 3 * heads + 3, d));
     ttt_split(g, qkv, 2, 6, (int64_t[]){heads, heads, heads, 1, 1, 1}, part);
     for (int i = 0; i < 3; i++) /* of the gated branch: (B, H, N, d) */
         part[i] = ttt_transpose(g, part[i], 1, 2);
     for (int i = 3; i < 6; i++) /* of the convolution: (B, h, w, d) */
-        part[i] = ttt_reshape(g, part[i], ttt_dims(batch, shape.size[1], shape.size[2], d));
+        part[i] = ttt_reshape(g, part[i], ttt_dims(batch, picture.size[1], picture.size[2], d));
     ttt_tensor q1 = part[0], k1 = part[1], v1 = part[2], q2 = part[3], k2 = part[4], v2 = part[5];
 
     ttt_tensor w1 = weights->w1, w2 = weights->w2, w3 = ttt_reshape(g, weights->w3, ttt_dims(d, 3, 3));
@@ -111,9 +124,25 @@ ttt_tensor ttt_vittt_layer(ttt_graph *g, const ttt_vittt_weights *weights, ttt_t
     bool read_k = variant->query == TTT_QUERY_K;
     ttt_tensor y1 = ttt_vittt_glu_apply(g, w1, w2, read_k ? k1 : q1, variant);
     ttt_tensor y2 = ttt_conv3x3(g, read_k ? k2 : q2, w3, TTT_NONE);
-    ttt_tensor y = ttt_concat(
+    return ttt_concat(
         g, (ttt_tensor[]){ttt_transpose(g, y1, 1, 2), ttt_reshape(g, y2, ttt_dims(batch, tokens, 1, d))}, 2,
         2);
+}
+
+ttt_tensor ttt_vittt_layer(ttt_graph *g, const ttt_vittt_weights *weights, ttt_tensor x,
+                           const ttt_variant *variant)
+{
+    if (!layer_fits(g, weights, x))
+        return TTT_INVALID;
+    const ttt_shape shape = ttt_shape_of(g, x);
+    const int64_t batch = shape.size[0], tokens = shape.size[1] * shape.size[2],
+                  d = shape.size[3] / ttt_size(g, weights->w1, 1);
+    ttt_tensor qkv = ttt_linear(g, x, weights->qkv_weight, weights->qkv_bias, TTT_IDENTITY), y;
+    if (ttt_vittt_inner_fits(g, d, tokens) && variant->loss == TTT_LOSS_DOT && variant->inner_steps == 1)
+        y = inner_operator(g, weights, ttt_reshape(g, qkv, ttt_dims(batch, tokens, 3 * (shape.size[3] + d))),
+                           shape, variant);
+    else
+        y = inner_composition(g, weights, qkv, shape, variant);
     y = ttt_reshape(g, y, ttt_dims(batch, shape.size[1], shape.size[2], shape.size[3] + d));
     return ttt_linear(g, y, weights->proj_weight, weights->proj_bias, TTT_IDENTITY);
 }

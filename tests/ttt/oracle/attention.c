@@ -23,6 +23,10 @@ static const struct op_case cases[] = {
     {"block - 1", {{{4, {1, 2, 95, 15}}}, {{4, {1, 2, 127, 15}}}, {{4, {1, 2, 127, 15}}}}},
     {"wide heads", {{{4, {1, 1, 10, 200}}}, {{4, {1, 1, 10, 200}}}, {{4, {1, 1, 10, 200}}}}},
     {"256 tokens, width 64", {{{4, {1, 2, 256, 64}}}, {{4, {1, 2, 256, 64}}}, {{4, {1, 2, 256, 64}}}}},
+    {"tiles - 1, width 32", {{{4, {1, 2, 127, 32}}}, {{4, {1, 2, 63, 32}}}, {{4, {1, 2, 63, 32}}}}},
+    {"tiles + 1, width 64",
+     {{{4, {1, 2, 129, 64}}, TRANSPOSED}, {{4, {1, 2, 65, 64}}, TRANSPOSED}, {{4, {1, 2, 65, 64}}, CUT}}},
+    {"width 128", {{{4, {1, 1, 18, 128}}, CUT}, {{4, {1, 1, 130, 128}}}, {{4, {1, 1, 130, 128}}}}},
     /* One key wins: gradients of q and k are next to nothing, so only their size could be checked. */
     {"large scores",
      {{{4, {1, 1, 6, 4}}, CONTIGUOUS, CONSTANT, 300, .fixed = true},

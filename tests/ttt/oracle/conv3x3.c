@@ -5,7 +5,7 @@
 
 #include "tests/ttt/oracle/oracle.h"
 
-/* Inputs: x, kernel, bias. */
+/* Inputs: x, kernel, bias; option[0]: x is added. */
 static const struct op_case cases[] = {
     {"one pixel", {{{4, {1, 1, 1, 1}}}, {{3, {1, 3, 3}}}, {{1, {1}}}}},
     {"one pixel, per sample", {{{4, {2, 1, 1, 3}}}, {{4, {2, 3, 3, 3}}}}},
@@ -23,6 +23,11 @@ static const struct op_case cases[] = {
     {"repeated batch", {{{4, {3, 5, 4, 8}}, REPEATED}, {{4, {3, 8, 3, 3}}}}},
     {"reversed", {{{4, {3, 5, 4, 6}}, REVERSED}, {{3, {6, 3, 3}}}, {{1, {6}}}}},
     {"large", {{{4, {2, 14, 14, 65}}}, {{3, {65, 3, 3}}}, {{1, {65}}}}},
+    {"whole tile", {{{4, {1, 16, 16, 64}}}, {{3, {64, 3, 3}}}, {{1, {64}}}}},
+    {"tiles + 1", {{{4, {1, 17, 33, 72}}}, {{3, {72, 3, 3}}}}},
+    {"added, one pixel", {{{4, {1, 1, 1, 1}}}, {{3, {1, 3, 3}}}, {{1, {1}}}}, {1}},
+    {"added", {{{4, {2, 5, 6, 16}}}, {{3, {16, 3, 3}}}, {{1, {16}}}}, {1}},
+    {"added, cut, per sample", {{{4, {2, 3, 4, 9}}, CUT}, {{4, {2, 9, 3, 3}}}}, {1}},
 };
 
 static struct op_case at(int i)
@@ -32,8 +37,8 @@ static struct op_case at(int i)
 
 static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
 {
-    (void)c;
-    out[0] = ttt_conv3x3(g, in[0], in[1], in[2]);
+    out[0] =
+        c->option[0] ? ttt_conv3x3_residual(g, in[0], in[1], in[2]) : ttt_conv3x3(g, in[0], in[1], in[2]);
     return 1;
 }
 
@@ -71,7 +76,7 @@ static void forward(const struct op_case *c, const double *const *in, double *co
 {
     int64_t count = op_elements(&c->in[0]), channels = c->in[0].shape.size[3];
     for (int64_t i = 0; i < count; i++)
-        out[0][i] = in[2] ? in[2][i % channels] : 0;
+        out[0][i] = (in[2] ? in[2][i % channels] : 0) + (c->option[0] ? in[0][i] : 0);
     struct buffers buffers = {in[0], in[1], out[0]};
     visit_taps(c->in[0].shape.size, c->in[1].shape.rank == 4, &buffers, add_to_output);
 }
@@ -127,6 +132,8 @@ static const struct op_case kernel_cases[] = {
     {"cut batch", {{{4, {2, 5, 4, 8}}, CUT_FIRST}, {{4, {2, 5, 4, 8}}, REPEATED}}},
     {"large", {{{4, {3, 14, 14, 33}}}, {{4, {3, 14, 14, 33}}}}},
     {"large, per sample", {{{4, {3, 14, 14, 33}}}, {{4, {3, 14, 14, 33}}}}, {1}},
+    {"tiles + 1", {{{4, {2, 17, 33, 72}}}, {{4, {2, 17, 33, 72}}}}},
+    {"tiles + 1, per sample", {{{4, {2, 17, 18, 8}}}, {{4, {2, 17, 18, 8}}}}, {1}},
 };
 
 static struct op_case kernel_at(int i)

@@ -17,6 +17,13 @@ static const struct op_case copy_cases[] = {
     {"repeated", {{{3, {4, 5, 3}}, REPEATED}}},
     {"six dimensions", {{{6, {2, 3, 1, 4, 2, 3}}, REVERSED}}},
     {"large", {{{2, {257, 129}}, TRANSPOSED}}},
+    {"vectors", {{{2, {33, 64}}}}},
+    {"heads", {{{4, {2, 3, 5, 16}}, HEADS}}},
+    {"heads, half a vector", {{{4, {2, 3, 5, 12}}, HEADS}}},
+    {"repeated vectors", {{{3, {4, 3, 16}}, REPEATED}}},
+    {"tiles", {{{3, {2, 128, 64}}, TRANSPOSED}}},
+    {"tile - 1, tile + 1", {{{2, {63, 65}}, TRANSPOSED}}},
+    {"tile in six dimensions", {{{6, {17, 3, 1, 2, 2, 18}}, REVERSED}}},
 };
 
 static struct op_case copy_at(int i)
@@ -55,6 +62,12 @@ static const struct op_case concat_cases[] = {
     {"strided parts", {{{3, {3, 2, 5}}, CUT}, {{3, {3, 2, 6}}, TRANSPOSED}}, {2, 2}},
     {"repeated part", {{{3, {3, 2, 5}}, REPEATED}, {{3, {1, 2, 5}}, REVERSED}}, {2, 0}},
     {"large", {{{3, {5, 49, 32}}}, {{3, {5, 49, 33}}}}, {2, -1}},
+    {"vectors", {{{3, {2, 5, 16}}}, {{3, {2, 5, 8}}}, {{3, {2, 5, 40}}, CUT}}, {3, -1}},
+    {"heads", {{{3, {5, 3, 16}}, HEADS}, {{3, {5, 2, 16}}, HEADS}}, {2, 1}},
+    {"transposed among others", {{{2, {7, 40}}}, {{2, {20, 40}}, TRANSPOSED}, {{2, {3, 40}}}}, {3, 0}},
+    {"scalars",
+     {{{2, {3, 1}}}, {{2, {3, 1}}}, {{2, {3, 1}}, REPEATED}, {{2, {3, 1}}}, {{2, {3, 1}}}, {{2, {3, 1}}}},
+     {6, 1}},
 };
 
 static struct op_case concat_at(int i)

@@ -30,6 +30,8 @@ extern const struct op_test oracle_rmsnorm;
 extern const struct op_test oracle_rmsnorm_backward;
 extern const struct op_test oracle_sum;
 extern const struct op_test oracle_unpatches;
+extern const struct op_test oracle_vittt_inner;
+extern const struct op_test oracle_vittt_inner_backward;
 extern const struct op_test oracle_weight_gradient;
 
 static const struct op_test *const oracles[] = {
@@ -60,6 +62,8 @@ static const struct op_test *const oracles[] = {
     &oracle_rmsnorm_backward,
     &oracle_sum,
     &oracle_unpatches,
+    &oracle_vittt_inner,
+    &oracle_vittt_inner_backward,
     &oracle_weight_gradient,
     NULL,
 };

@@ -15,6 +15,7 @@
 enum op_layout {
     CONTIGUOUS,
     TRANSPOSED, /* the last two dimensions are swapped */
+    HEADS,      /* the two dimensions before the last are swapped: heads of tokens, apart */
     REVERSED,   /* all dimensions are in reverse order */
     CUT,        /* columns in the middle of wider rows: the last dimension is a slice */
     CUT_FIRST,  /* a slice of the first dimension */

@@ -80,15 +80,27 @@ static ttt_cost backward_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = scores * (5 * 2 * d + 6)};
 }
 
+static const ttt_implementation *const forward_rows[] = {
+    &ttt_attention_cpu, TTT_CUDNN_ROW(&ttt_attention_cudnn) TTT_CUDA_ROW(&ttt_attention_cuda_mma)
+                            TTT_CUDA_ROW(&ttt_attention_cuda) NULL};
+
+static const ttt_implementation *const backward_rows[] = {
+    &ttt_attention_backward_cpu,
+    TTT_CUDA_ROW(&ttt_attention_backward_cuda_mma) TTT_CUDA_ROW(&ttt_attention_backward_cuda) NULL};
+
 const ttt_operator ttt_op_attention = {
     .name = "attention",
     .gradient = attention_gradient,
     .cost = forward_cost,
-    .implementations = (const ttt_implementation *const[]){&ttt_attention_cpu, NULL},
+    .bf16_wants = 0x7, /* q, k, v */
+    .bf16_gives = 0x1, /* y; log_sum stays f32 */
+    .implementations = forward_rows,
 };
 
 const ttt_operator ttt_op_attention_backward = {
     .name = "attention_backward",
     .cost = backward_cost,
-    .implementations = (const ttt_implementation *const[]){&ttt_attention_backward_cpu, NULL},
+    .bf16_wants = 0x2f, /* all but log_sum */
+    .bf16_gives = 0x7,
+    .implementations = backward_rows,
 };

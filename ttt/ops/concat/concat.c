@@ -61,12 +61,15 @@ static ttt_cost concat_cost(const ttt_launch *launch)
     return (ttt_cost){0};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_concat_cpu, NULL};
+static const ttt_implementation *const implementations[] = {&ttt_concat_cpu,
+                                                            TTT_CUDA_ROW(&ttt_concat_cuda) NULL};
 
 const ttt_operator ttt_op_concat = {
     .name = "concat",
     .attribute_size = sizeof(struct ttt_concat_attributes),
     .gradient = concat_gradient,
     .cost = concat_cost,
+    .bf16_takes = ~0u,
+    .bf16_gives = 1,
     .implementations = implementations,
 };

@@ -10,5 +10,6 @@ struct ttt_concat_attributes {
 
 extern const ttt_operator ttt_op_concat;
 extern const ttt_implementation ttt_concat_cpu;
+extern const ttt_implementation ttt_concat_cuda;
 
 #endif

@@ -17,7 +17,8 @@ static bool kernel_fits(ttt_shape x, ttt_shape kernel)
            ttt_shape_equal(kernel, ttt_dims(batch, channels, 3, 3));
 }
 
-static ttt_tensor convolve(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias, bool flipped)
+static ttt_tensor convolve(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias,
+                           struct ttt_conv3x3_attributes attributes)
 {
     if (!ttt_valid(x) || !ttt_valid(kernel) || !ttt_valid(bias))
         return TTT_INVALID;
@@ -34,14 +35,18 @@ static ttt_tensor convolve(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_te
     if (ttt_exists(bias) && !ttt_shape_equal(ttt_shape_of(g, bias), ttt_dims(shape.size[3])))
         return ttt_graph_fail(g, TTT_SHAPE, "conv3x3: bias %s does not fit x %s; it must be (channels)",
                               ttt_shape_text(ttt_shape_of(g, bias), b), ttt_shape_text(shape, a));
-    const struct ttt_conv3x3_attributes attributes = {.flipped = flipped};
     const ttt_tensor inputs[] = {with_unit_channels(g, x), kernel, bias};
     return ttt_node_add_one(g, &ttt_op_conv3x3, &attributes, inputs, 3, ttt_dtype_of(g, x), shape);
 }
 
 ttt_tensor ttt_conv3x3(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias)
 {
-    return convolve(g, x, kernel, bias, false);
+    return convolve(g, x, kernel, bias, (struct ttt_conv3x3_attributes){0});
+}
+
+ttt_tensor ttt_conv3x3_residual(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias)
+{
+    return convolve(g, x, kernel, bias, (struct ttt_conv3x3_attributes){.adds_input = true});
 }
 
 ttt_tensor ttt_conv3x3_kernel_gradient(ttt_graph *g, ttt_tensor x, ttt_tensor y, bool per_sample)
@@ -62,7 +67,8 @@ ttt_tensor ttt_conv3x3_kernel_gradient(ttt_graph *g, ttt_tensor x, ttt_tensor y,
 }
 
 /* For y = conv(x, k): x gets the convolution of y's gradient with k turned, k the kernel gradient of both.
- * With k turned in the forward pass, substituting i' = i - u + 1 swaps the two in the kernel gradient. */
+ * Where y has x added, x's gradient has y's added.  With k turned in the forward pass, substituting i' = i -
+ * u + 1 swaps the two in the kernel gradient. */
 static void conv3x3_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                              const bool *wanted, ttt_tensor *in_gradients)
 {
@@ -73,7 +79,9 @@ static void conv3x3_gradient(ttt_graph *g, const ttt_node *node, const ttt_tenso
     if (!ttt_exists(dy))
         return;
     if (wanted[0])
-        in_gradients[0] = convolve(g, dy, kernel, TTT_NONE, !flipped);
+        in_gradients[0] = convolve(
+            g, dy, kernel, TTT_NONE,
+            (struct ttt_conv3x3_attributes){.flipped = !flipped, .adds_input = attributes->adds_input});
     if (wanted[1])
         in_gradients[1] = ttt_conv3x3_kernel_gradient(g, flipped ? dy : x, flipped ? x : dy,
                                                       ttt_shape_of(g, kernel).rank == 4);
@@ -91,9 +99,9 @@ static void kernel_gradient_gradient(ttt_graph *g, const ttt_node *node, const t
     if (!ttt_exists(dk))
         return;
     if (wanted[0])
-        in_gradients[0] = convolve(g, y, dk, TTT_NONE, true);
+        in_gradients[0] = convolve(g, y, dk, TTT_NONE, (struct ttt_conv3x3_attributes){.flipped = true});
     if (wanted[1])
-        in_gradients[1] = convolve(g, x, dk, TTT_NONE, false);
+        in_gradients[1] = ttt_conv3x3(g, x, dk, TTT_NONE);
 }
 
 /* Nine multiply-adds for each element of x; the graph counts the bytes. */
@@ -102,21 +110,26 @@ static ttt_cost nine_taps(const ttt_launch *launch)
     return (ttt_cost){.flops = 18.0 * (double)ttt_operand_elements(&launch->in[0])};
 }
 
-static const ttt_implementation *const conv3x3_rows[] = {&ttt_conv3x3_cpu, NULL};
+static const ttt_implementation *const conv3x3_rows[] = {&ttt_conv3x3_cpu,
+                                                         TTT_CUDA_ROW(&ttt_conv3x3_cuda) NULL};
 
 const ttt_operator ttt_op_conv3x3 = {
     .name = "conv3x3",
     .attribute_size = sizeof(struct ttt_conv3x3_attributes),
     .gradient = conv3x3_gradient,
     .cost = nine_taps,
+    .bf16_takes = 0x1, /* x */
+    .bf16_gives = 0x1,
     .implementations = conv3x3_rows,
 };
 
-static const ttt_implementation *const kernel_gradient_rows[] = {&ttt_conv3x3_kernel_gradient_cpu, NULL};
+static const ttt_implementation *const kernel_gradient_rows[] = {
+    &ttt_conv3x3_kernel_gradient_cpu, TTT_CUDA_ROW(&ttt_conv3x3_kernel_gradient_cuda) NULL};
 
 const ttt_operator ttt_op_conv3x3_kernel_gradient = {
     .name = "conv3x3_kernel_gradient",
     .gradient = kernel_gradient_gradient,
     .cost = nine_taps,
+    .bf16_takes = 0x3, /* x, y */
     .implementations = kernel_gradient_rows,
 };

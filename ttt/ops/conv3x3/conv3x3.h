@@ -19,6 +19,9 @@
  */
 ttt_tensor ttt_conv3x3(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias);
 
+/* x + ttt_conv3x3(g, x, kernel, bias), in one pass. */
+ttt_tensor ttt_conv3x3_residual(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, ttt_tensor bias);
+
 /* d T / d kernel: k[(b,) c, u, v] = sum over (b,) i, j of x[b, i+u-1, j+v-1, c] * y[b, i, j, c].
  *
  * x, y        (B, h, w, C)  f32, channels of unit stride

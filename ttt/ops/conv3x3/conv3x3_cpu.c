@@ -62,8 +62,9 @@ static inline __attribute__((always_inline)) void convolve_row(const struct row 
     ttt_lanes_store(row->y + (width - 1) * channels, &y.here, lanes);
 }
 
-/* taps[t * C + c] = kernel[b, c, t], or tap 8 - t when flipped. */
-static void lay_out_taps(const ttt_operand *kernel, int64_t b, bool flipped, float *taps)
+/* taps[t * C + c] = kernel[b, c, t], or tap 8 - t when flipped; x itself is one more in the middle. */
+static void lay_out_taps(const ttt_operand *kernel, int64_t b,
+                         const struct ttt_conv3x3_attributes *attributes, float *taps)
 {
     const int rank = kernel->shape.rank;
     const int64_t channels = kernel->shape.size[rank - 3];
@@ -71,8 +72,10 @@ static void lay_out_taps(const ttt_operand *kernel, int64_t b, bool flipped, flo
     const float *from = (const float *)kernel->data + (rank == 4 ? b * kernel->stride[0] : 0);
     for (int64_t c = 0; c < channels; c++)
         for (int t = 0; t < 9; t++)
-            taps[(flipped ? 8 - t : t) * channels + c] =
+            taps[(attributes->flipped ? 8 - t : t) * channels + c] =
                 from[c * stride[0] + (t / 3) * stride[1] + (t % 3) * stride[2]];
+    for (int64_t c = 0; c < channels && attributes->adds_input; c++)
+        taps[4 * channels + c] += 1;
 }
 
 static int64_t kernel_count(const ttt_operand *kernel)
@@ -128,7 +131,7 @@ static ttt_status run(const ttt_launch *launch)
     {
 #pragma omp for schedule(static)
         for (int64_t b = 0; b < kernels; b++)
-            lay_out_taps(kernel, b, attributes->flipped, taps + b * 9 * channels);
+            lay_out_taps(kernel, b, attributes, taps + b * 9 * channels);
 #pragma omp for collapse(2) schedule(static)
         for (int64_t b = 0; b < batch; b++)
             for (int64_t i = 0; i < height; i += BAND)

@@ -25,11 +25,13 @@ static ttt_cost copy_cost(const ttt_launch *launch)
     return (ttt_cost){0};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_copy_cpu, NULL};
+static const ttt_implementation *const implementations[] = {&ttt_copy_cpu, TTT_CUDA_ROW(&ttt_copy_cuda) NULL};
 
 const ttt_operator ttt_op_copy = {
     .name = "copy",
     .gradient = copy_gradient,
     .cost = copy_cost,
+    .bf16_takes = 1,
+    .bf16_gives = 1,
     .implementations = implementations,
 };

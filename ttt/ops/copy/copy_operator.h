@@ -5,5 +5,6 @@
 #include "ttt/graph/operator.h"
 
 extern const ttt_implementation ttt_copy_cpu;
+extern const ttt_implementation ttt_copy_cuda;
 
 #endif

@@ -2,47 +2,27 @@
  * cut into tiles of two dimensions, which are runs, repetitions or transposes. */
 #include "ttt/ops/copy/strided.h"
 
+#include "ttt/ops/copy/dimensions.h"
+
 enum {
     TILE_ELEMENTS = 8192,       /* 32 KiB: long enough to hide the cost of finding a tile */
     TRANSPOSE_TILE = 64,        /* rows and columns: both sides of a tile stay in the L1 cache */
     PARALLEL_ELEMENTS = 1 << 15 /* fewer are copied faster than threads are woken */
 };
 
-struct dimension {
-    int64_t size, to, from; /* strides in elements */
-};
-
 struct layout {
     int outer; /* how many of `dimensions` lie outside of the tiled plane */
-    struct dimension dimensions[TTT_MAX_RANK];
-    struct dimension rows, columns; /* the plane; columns are innermost in `to` */
+    struct ttt_copy_dimension dimensions[TTT_MAX_RANK];
+    struct ttt_copy_dimension rows, columns; /* the plane; columns are innermost in `to` */
     int64_t tile_rows, tile_columns;
     int64_t row_tiles, column_tiles, tiles; /* in a plane, in a plane, in all */
 };
 
-static int merge(ttt_shape shape, const int64_t *to, const int64_t *from, struct dimension *merged)
-{
-    int rank = 0;
-    for (int i = 0; i < shape.rank; i++) {
-        struct dimension next = {shape.size[i], to[i], from[i]};
-        struct dimension *last = rank ? &merged[rank - 1] : NULL;
-        if (next.size == 1)
-            continue;
-        if (last && last->to == next.to * next.size && last->from == next.from * next.size) {
-            next.size *= last->size;
-            *last = next;
-        } else {
-            merged[rank++] = next;
-        }
-    }
-    return rank;
-}
-
-static struct dimension take(struct layout *layout, int i)
+static struct ttt_copy_dimension take(struct layout *layout, int i)
 {
     if (layout->outer == 0)
-        return (struct dimension){.size = 1};
-    struct dimension taken = layout->dimensions[i];
+        return (struct ttt_copy_dimension){.size = 1};
+    struct ttt_copy_dimension taken = layout->dimensions[i];
     layout->outer--;
     for (int j = i; j < layout->outer; j++)
         layout->dimensions[j] = layout->dimensions[j + 1];
@@ -76,7 +56,7 @@ static int64_t min(int64_t a, int64_t b)
 static struct layout plan(ttt_shape shape, const int64_t *to, const int64_t *from)
 {
     struct layout layout = {0};
-    layout.outer = merge(shape, to, from, layout.dimensions);
+    layout.outer = ttt_copy_merge(shape, to, from, layout.dimensions);
     layout.columns = take(&layout, layout.outer - 1);
     layout.rows = take(&layout, choose_rows(&layout));
     if (is_transpose(&layout)) {
@@ -118,21 +98,23 @@ static void transpose_8x8(float *to, int64_t to_stride, const float *from, int64
     }
 }
 
-static void copy_elements(float *to, struct dimension rows, const float *from, struct dimension columns)
+static void copy_elements(float *to, struct ttt_copy_dimension rows, const float *from,
+                          struct ttt_copy_dimension columns)
 {
     for (int64_t r = 0; r < rows.size; r++)
         for (int64_t c = 0; c < columns.size; c++)
             to[r * rows.to + c * columns.to] = from[r * rows.from + c * columns.from];
 }
 
-static void copy_transposed(float *to, struct dimension rows, const float *from, struct dimension columns)
+static void copy_transposed(float *to, struct ttt_copy_dimension rows, const float *from,
+                            struct ttt_copy_dimension columns)
 {
     int64_t whole_rows = rows.size & ~INT64_C(7), whole_columns = columns.size & ~INT64_C(7);
     for (int64_t r = 0; r < whole_rows; r += 8)
         for (int64_t c = 0; c < whole_columns; c += 8)
             transpose_8x8(to + r * rows.to + c, rows.to, from + c * columns.from + r, columns.from);
 
-    struct dimension right = columns, below = rows;
+    struct ttt_copy_dimension right = columns, below = rows;
     right.size -= whole_columns;
     below.size -= whole_rows;
     copy_elements(to + whole_columns, rows, from + whole_columns * columns.from, right);
@@ -152,13 +134,13 @@ static void copy_run(float *to, const float *from, int64_t n)
         to[i] = from[i];
 }
 
-static void copy_runs(float *to, struct dimension rows, const float *from, int64_t columns)
+static void copy_runs(float *to, struct ttt_copy_dimension rows, const float *from, int64_t columns)
 {
     for (int64_t r = 0; r < rows.size; r++)
         copy_run(to + r * rows.to, from + r * rows.from, columns);
 }
 
-static void repeat_elements(float *to, struct dimension rows, const float *from, int64_t columns)
+static void repeat_elements(float *to, struct ttt_copy_dimension rows, const float *from, int64_t columns)
 {
     for (int64_t r = 0; r < rows.size; r++) {
         float value = from[r * rows.from], *row = to + r * rows.to;
@@ -170,7 +152,7 @@ static void repeat_elements(float *to, struct dimension rows, const float *from,
 
 static void copy_tile(const struct layout *layout, float *to, const float *from, int64_t tile)
 {
-    struct dimension rows = layout->rows, columns = layout->columns;
+    struct ttt_copy_dimension rows = layout->rows, columns = layout->columns;
     int64_t column = tile % layout->column_tiles * layout->tile_columns;
     tile /= layout->column_tiles;
     int64_t row = tile % layout->row_tiles * layout->tile_rows;

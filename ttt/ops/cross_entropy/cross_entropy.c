@@ -43,8 +43,10 @@ static ttt_cost backward_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 4 * (double)ttt_operand_elements(&launch->in[0])};
 }
 
-static const ttt_implementation *const forward_rows[] = {&ttt_cross_entropy_cpu, NULL};
-static const ttt_implementation *const backward_rows[] = {&ttt_cross_entropy_backward_cpu, NULL};
+static const ttt_implementation *const forward_rows[] = {&ttt_cross_entropy_cpu,
+                                                         TTT_CUDA_ROW(&ttt_cross_entropy_cuda) NULL};
+static const ttt_implementation *const backward_rows[] = {
+    &ttt_cross_entropy_backward_cpu, TTT_CUDA_ROW(&ttt_cross_entropy_backward_cuda) NULL};
 
 const ttt_operator ttt_op_cross_entropy = {
     .name = "cross_entropy",

@@ -14,5 +14,7 @@ extern const ttt_operator ttt_op_cross_entropy;
 extern const ttt_operator ttt_op_cross_entropy_backward;
 extern const ttt_implementation ttt_cross_entropy_cpu;
 extern const ttt_implementation ttt_cross_entropy_backward_cpu;
+extern const ttt_implementation ttt_cross_entropy_cuda;
+extern const ttt_implementation ttt_cross_entropy_backward_cuda;
 
 #endif

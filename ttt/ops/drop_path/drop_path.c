@@ -34,7 +34,8 @@ static ttt_cost drop_path_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = (double)ttt_operand_elements(&launch->out[0])};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_drop_path_cpu, NULL};
+static const ttt_implementation *const implementations[] = {&ttt_drop_path_cpu,
+                                                            TTT_CUDA_ROW(&ttt_drop_path_cuda) NULL};
 
 const ttt_operator ttt_op_drop_path = {
     .name = "drop_path",

@@ -12,5 +12,6 @@ struct ttt_drop_path_attributes {
 
 extern const ttt_operator ttt_op_drop_path;
 extern const ttt_implementation ttt_drop_path_cpu;
+extern const ttt_implementation ttt_drop_path_cuda;
 
 #endif

@@ -64,8 +64,10 @@ static ttt_cost backward_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 14 * (double)ttt_operand_elements(&launch->in[0])};
 }
 
-static const ttt_implementation *const forward_rows[] = {&ttt_layernorm_cpu, NULL};
-static const ttt_implementation *const backward_rows[] = {&ttt_layernorm_backward_cpu, NULL};
+static const ttt_implementation *const forward_rows[] = {&ttt_layernorm_cpu,
+                                                         TTT_CUDA_ROW(&ttt_layernorm_cuda) NULL};
+static const ttt_implementation *const backward_rows[] = {&ttt_layernorm_backward_cpu,
+                                                          TTT_CUDA_ROW(&ttt_layernorm_backward_cuda) NULL};
 
 const ttt_operator ttt_op_layernorm = {
     .name = "layernorm",
@@ -73,6 +75,8 @@ const ttt_operator ttt_op_layernorm = {
     .gradient = layernorm_gradient,
     .cost = forward_cost,
     .overwrites = 1 << 0,
+    .bf16_takes = 1 << 0,
+    .bf16_gives = 1 << 0,
     .implementations = forward_rows,
 };
 
@@ -80,5 +84,7 @@ const ttt_operator ttt_op_layernorm_backward = {
     .name = "layernorm_backward",
     .cost = backward_cost,
     .overwrites = 1 << 0 | 1 << 4,
+    .bf16_takes = 1 << 0 | 1 << 4,
+    .bf16_gives = 1 << 0,
     .implementations = backward_rows,
 };

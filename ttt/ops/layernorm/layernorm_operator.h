@@ -19,5 +19,7 @@ extern const ttt_operator ttt_op_layernorm;
 extern const ttt_operator ttt_op_layernorm_backward;
 extern const ttt_implementation ttt_layernorm_cpu;
 extern const ttt_implementation ttt_layernorm_backward_cpu;
+extern const ttt_implementation ttt_layernorm_cuda;
+extern const ttt_implementation ttt_layernorm_backward_cuda;
 
 #endif

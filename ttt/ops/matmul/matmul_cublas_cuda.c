@@ -27,11 +27,9 @@ struct calls {
 
 static struct calls calls_of(const ttt_launch *launch)
 {
-    struct calls calls = {.p = ttt_product_of(launch), .together = -1};
+    struct calls calls = {.p = ttt_product_of(launch)};
     const ttt_product *p = &calls.p;
-    for (int i = 0; i < p->n_batch; i++)
-        if (calls.together < 0 || p->batch[i].size > p->batch[calls.together].size)
-            calls.together = i;
+    calls.together = ttt_product_largest_batch(p);
     calls.y_step = p->m * p->n;
     for (int i = p->n_batch - 1; i > calls.together; i--)
         calls.y_step *= p->batch[i].size;

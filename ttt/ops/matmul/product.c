@@ -120,6 +120,15 @@ ttt_product ttt_product_of(const ttt_launch *launch)
     return p;
 }
 
+int ttt_product_largest_batch(const ttt_product *p)
+{
+    int largest = p->n_batch ? 0 : -1;
+    for (int i = 1; i < p->n_batch; i++)
+        if (p->batch[i].size > p->batch[largest].size)
+            largest = i;
+    return largest;
+}
+
 static void add_offsets(const ttt_product_dimension *list, int count, int64_t index, int64_t *a, int64_t *b)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -28,6 +28,9 @@ ttt_product ttt_product_of(const ttt_launch *launch);
 /* Where batch `batch`, term `term` starts in a and in b, in elements. */
 void ttt_product_offsets(const ttt_product *p, int64_t batch, int64_t term, int64_t *a, int64_t *b);
 
+/* The largest batch dimension (the first of several), -1 when there is none. */
+int ttt_product_largest_batch(const ttt_product *p);
+
 /* How BLAS can address a row-major rows x columns matrix. */
 typedef struct ttt_blas_matrix {
     bool possible;

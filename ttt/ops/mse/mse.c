@@ -38,5 +38,6 @@ const ttt_operator ttt_op_mse = {
     .name = "mse",
     .gradient = mse_gradient,
     .cost = mse_cost,
-    .implementations = (const ttt_implementation *const[]){&ttt_mse_cpu, NULL},
+    .bf16_takes = 1 << 0 | 1 << 1,
+    .implementations = (const ttt_implementation *const[]){&ttt_mse_cpu, TTT_CUDA_ROW(&ttt_mse_cuda) NULL},
 };

@@ -6,5 +6,6 @@
 
 extern const ttt_operator ttt_op_mse;
 extern const ttt_implementation ttt_mse_cpu;
+extern const ttt_implementation ttt_mse_cuda;
 
 #endif

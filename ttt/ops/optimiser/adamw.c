@@ -121,7 +121,7 @@ static ttt_cost adamw_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 15 * elements, .bytes = 28 * elements};
 }
 
-static const ttt_implementation *const adamw_rows[] = {&ttt_adamw_cpu, NULL};
+static const ttt_implementation *const adamw_rows[] = {&ttt_adamw_cpu, TTT_CUDA_ROW(&ttt_adamw_cuda) NULL};
 
 const ttt_operator ttt_op_adamw = {.name = "adamw",
                                    .attribute_size = sizeof(struct ttt_adamw_attributes),

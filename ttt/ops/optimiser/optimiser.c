@@ -146,10 +146,13 @@ static ttt_cost clear_cost(const ttt_launch *launch)
     return (ttt_cost){.bytes = 4 * (double)ttt_elements_of_all(launch, 0, 1)};
 }
 
-static const ttt_implementation *const norm_rows[] = {&ttt_gradient_norm_cpu, NULL};
-static const ttt_implementation *const average_rows[] = {&ttt_moving_average_cpu, NULL};
-static const ttt_implementation *const accumulate_rows[] = {&ttt_accumulate_cpu, NULL};
-static const ttt_implementation *const clear_rows[] = {&ttt_clear_cpu, NULL};
+static const ttt_implementation *const norm_rows[] = {&ttt_gradient_norm_cpu,
+                                                      TTT_CUDA_ROW(&ttt_gradient_norm_cuda) NULL};
+static const ttt_implementation *const average_rows[] = {&ttt_moving_average_cpu,
+                                                         TTT_CUDA_ROW(&ttt_moving_average_cuda) NULL};
+static const ttt_implementation *const accumulate_rows[] = {&ttt_accumulate_cpu,
+                                                            TTT_CUDA_ROW(&ttt_accumulate_cuda) NULL};
+static const ttt_implementation *const clear_rows[] = {&ttt_clear_cpu, TTT_CUDA_ROW(&ttt_clear_cuda) NULL};
 
 const ttt_operator ttt_op_gradient_norm = {
     .name = "gradient_norm", .cost = norm_cost, .implementations = norm_rows};

@@ -47,5 +47,10 @@ extern const ttt_implementation ttt_adamw_cpu;
 extern const ttt_implementation ttt_moving_average_cpu;
 extern const ttt_implementation ttt_accumulate_cpu;
 extern const ttt_implementation ttt_clear_cpu;
+extern const ttt_implementation ttt_gradient_norm_cuda;
+extern const ttt_implementation ttt_adamw_cuda;
+extern const ttt_implementation ttt_moving_average_cuda;
+extern const ttt_implementation ttt_accumulate_cuda;
+extern const ttt_implementation ttt_clear_cuda;
 
 #endif

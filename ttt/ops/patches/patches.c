@@ -67,22 +67,28 @@ static ttt_cost no_flops(const ttt_launch *launch)
     return (ttt_cost){0};
 }
 
-static const ttt_implementation *const patches_rows[] = {&ttt_patches_cpu, NULL};
+static const ttt_implementation *const patches_rows[] = {&ttt_patches_cpu,
+                                                         TTT_CUDA_ROW(&ttt_patches_cuda) NULL};
 
 const ttt_operator ttt_op_patches = {
     .name = "patches",
     .attribute_size = sizeof(struct ttt_patches_attributes),
     .gradient = patches_gradient,
     .cost = no_flops,
+    .bf16_takes = 1 << 0,
+    .bf16_gives = 1 << 0,
     .implementations = patches_rows,
 };
 
-static const ttt_implementation *const unpatches_rows[] = {&ttt_unpatches_cpu, NULL};
+static const ttt_implementation *const unpatches_rows[] = {&ttt_unpatches_cpu,
+                                                           TTT_CUDA_ROW(&ttt_unpatches_cuda) NULL};
 
 const ttt_operator ttt_op_unpatches = {
     .name = "unpatches",
     .attribute_size = sizeof(struct ttt_patches_attributes),
     .gradient = unpatches_gradient,
     .cost = no_flops,
+    .bf16_takes = 1 << 0,
+    .bf16_gives = 1 << 0,
     .implementations = unpatches_rows,
 };

@@ -16,5 +16,7 @@ extern const ttt_operator ttt_op_unpatches;
 
 extern const ttt_implementation ttt_patches_cpu;
 extern const ttt_implementation ttt_unpatches_cpu;
+extern const ttt_implementation ttt_patches_cuda;
+extern const ttt_implementation ttt_unpatches_cuda;
 
 #endif

@@ -43,52 +43,18 @@ static inline float ttt_fast_exp(float x)
     return x == x ? y : x;
 }
 
-/* s(x) = 1 / (1 + exp(-x)) */
-static inline float ttt_fast_sigmoid(float x)
+static inline float ttt_exp(float x)
 {
-    return 1.0f / (1.0f + ttt_fast_exp(-x));
+    return x > 88.7f ? INFINITY : ttt_fast_exp(x);
 }
 
-/* d silu / dx = s (1 + x (1 - s)), s being the sigmoid of x */
-static inline float ttt_fast_silu_grad(float x, float s)
+static inline float ttt_quotient(float x, float y)
 {
-    return s * (1.0f + x * (1.0f - s));
+    return x / y;
 }
 
-/* erf(x): relative error below 4e-7.  A rational function in x^2 times x, fitted to erf(x) / x in the minimax
- * sense on |x| <= 3.92 (relative error 1.9e-8 before rounding), from where on erf is 1 in single precision.
- * All coefficients are positive, so nothing cancels. */
-static inline float ttt_fast_erf(float x)
-{
-    x = x < -3.92f ? -3.92f : x;
-    x = x > 3.92f ? 3.92f : x;
-    float t = x * x;
-    float p = 2.050037273e-6f;
-    p = p * t + 2.848376673e-4f;
-    p = p * t + 3.764433659e-3f;
-    p = p * t + 5.274500951e-2f;
-    p = p * t + 1.903814423e-1f;
-    p = p * t + 1.128379146f;
-    float q = 3.808884212e-5f;
-    q = q * t + 1.162214219e-3f;
-    q = q * t + 1.49668612e-2f;
-    q = q * t + 1.140984013e-1f;
-    q = q * t + 5.020539081e-1f;
-    q = q * t + 1.0f;
-    return x * p / q;
-}
-
-/* x/2 (1 + erf(x / sqrt 2)) */
-static inline float ttt_fast_gelu(float x)
-{
-    return 0.5f * x * (1.0f + ttt_fast_erf(x * 0.70710678f));
-}
-
-/* d gelu / dx = (1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi) */
-static inline float ttt_fast_gelu_grad(float x)
-{
-    float e = ttt_fast_exp(-0.5f * x * x);
-    return 0.5f + 0.5f * ttt_fast_erf(x * 0.70710678f) + 0.39894228f * x * e;
-}
+#define POINTWISE_TEXT(...) __VA_ARGS__
+#define POINTWISE_INLINE static inline
+#include "ttt/ops/pointwise/formulas.h"
 
 #endif

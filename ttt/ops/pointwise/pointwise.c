@@ -223,6 +223,16 @@ static ttt_cost pointwise_cost(const ttt_launch *launch)
     return cost;
 }
 
+/* Emulated builds cannot compile for the device. */
+#ifdef TTT_CUDA_EMULATED
+#define COMPILED
+#else
+#define COMPILED TTT_CUDA_ROW(&ttt_pointwise_compiled)
+#endif
+
+static const ttt_implementation *const implementations[] = {
+    &ttt_pointwise_cpu, COMPILED TTT_CUDA_ROW(&ttt_pointwise_interpreted) NULL};
+
 const ttt_operator ttt_op_pointwise = {
     .name = "pointwise",
     .attribute_size = sizeof(struct pointwise_program),
@@ -231,5 +241,7 @@ const ttt_operator ttt_op_pointwise = {
     .overwrites = ~0u,
     .all_overwrite = true,
     .compose = pointwise_compose,
-    .implementations = (const ttt_implementation *const[]){&ttt_pointwise_cpu, NULL},
+    .bf16_takes = ~0u,
+    .bf16_gives = ~0u,
+    .implementations = implementations,
 };

@@ -4,56 +4,12 @@
  * order (a pointer where it lies so already, else a gathered copy), and each instruction runs over the whole
  * block at vector speed.  Nothing but operands and output touches memory beyond the cache.
  */
-#include "ttt/ops/pointwise/math.h"
-#include "ttt/ops/pointwise/program.h"
+#include <string.h>
+
+#include "ttt/ops/pointwise/formulas.h"
+#include "ttt/ops/pointwise/walk.h"
 
 enum { BLOCK = 256, MOST_VALUES = POINTWISE_MOST_INPUTS + POINTWISE_MOST_INSTRUCTIONS };
-
-/* The output's dimensions, merged where all operands allow it; strides of each input in elements. */
-struct walk {
-    int rank;
-    int64_t size[TTT_MAX_RANK];
-    int64_t stride[POINTWISE_MOST_INPUTS][TTT_MAX_RANK];
-    bool in_order[POINTWISE_MOST_INPUTS]; /* laid out as the output is */
-};
-
-static int64_t broadcast_stride(const ttt_operand *x, ttt_shape shape, int dimension)
-{
-    int i = dimension - (shape.rank - x->shape.rank);
-    return i < 0 || x->shape.size[i] == 1 ? 0 : x->stride[i];
-}
-
-static bool dimension_merges(const struct walk *walk, const ttt_launch *launch, int dimension)
-{
-    int last = walk->rank - 1;
-    for (int i = 0; i < launch->n_in; i++) {
-        int64_t inner = broadcast_stride(&launch->in[i], launch->out[0].shape, dimension);
-        if (walk->stride[i][last] != inner * launch->out[0].shape.size[dimension])
-            return false;
-    }
-    return true;
-}
-
-static struct walk walk_of(const ttt_launch *launch)
-{
-    struct walk walk = {0};
-    ttt_shape shape = launch->out[0].shape;
-    for (int d = 0; d < shape.rank; d++) {
-        if (shape.size[d] == 1)
-            continue;
-        bool merges = walk.rank && dimension_merges(&walk, launch, d);
-        walk.rank += !merges;
-        walk.size[walk.rank - 1] = merges ? walk.size[walk.rank - 1] * shape.size[d] : shape.size[d];
-        for (int i = 0; i < launch->n_in; i++)
-            walk.stride[i][walk.rank - 1] = broadcast_stride(&launch->in[i], shape, d);
-    }
-    if (!walk.rank)
-        walk.size[walk.rank++] = 1;
-    for (int i = 0; i < launch->n_in; i++)
-        walk.in_order[i] = ttt_operand_contiguous(&launch->in[i]) &&
-                           ttt_operand_elements(&launch->in[i]) == ttt_operand_elements(&launch->out[0]);
-    return walk;
-}
 
 static void copy_run(float *restrict to, const float *restrict from, int64_t stride, int64_t count)
 {
@@ -77,7 +33,7 @@ struct place {
     int64_t index[TTT_MAX_RANK];
 };
 
-static struct place place_of(const struct walk *walk, int64_t start, int count)
+static struct place place_of(const struct pointwise_walk *walk, int64_t start, int count)
 {
     struct place place = {.start = start, .count = count};
     for (int d = walk->rank - 1; d > 0; d--) {
@@ -90,7 +46,7 @@ static struct place place_of(const struct walk *walk, int64_t start, int count)
 
 /* A block of input i in the output's order: a pointer where it lies so already, else gathered into scratch.
  */
-static const float *gather(const struct walk *walk, const ttt_launch *launch, int i,
+static const float *gather(const struct pointwise_walk *walk, const ttt_launch *launch, int i,
                            const struct place *place, float *scratch)
 {
     const float *data = launch->in[i].data;
@@ -121,99 +77,28 @@ static const float *gather(const struct walk *walk, const ttt_launch *launch, in
     return scratch;
 }
 
-/* silu'' = s' (2 + x (1 - 2 s)), with s' = s (1 - s) */
-static inline float silu_grad2(float x, float s)
-{
-    return s * (1 - s) * (2 + x * (1 - 2 * s));
-}
-
-/* gelu'' = (2 - x^2) exp(-x^2 / 2) / sqrt(2 pi) */
-static inline float gelu_grad2(float x)
-{
-    return 0.39894228f * (2 - x * x) * ttt_fast_exp(-0.5f * x * x);
-}
-
-static inline float softplus(float x)
-{
-    return x > 20 ? x : log1pf(expf(x));
-}
-
 /* One loop per function; the compiler vectorises each.  The result may lie where an operand does, each
  * element over its own. */
-#define LOOP(expression)                                                                                     \
-    do {                                                                                                     \
-        _Pragma("GCC ivdep") for (int i = 0; i < count; i++) y[i] = (expression);                            \
-    } while (0)
+#define LOOP(function, expression)                                                                           \
+    static void run_##function(float *y, const float *at_a, const float *at_b, float c, int count)           \
+    {                                                                                                        \
+        (void)at_b, (void)c;                                                                                 \
+        _Pragma("GCC ivdep") for (int i = 0; i < count; i++)                                                 \
+        {                                                                                                    \
+            const float a = at_a[i], b = at_b[i];                                                            \
+            (void)b;                                                                                         \
+            y[i] = (expression);                                                                             \
+        }                                                                                                    \
+    }
+POINTWISE_FUNCTIONS(LOOP)
 
 static void execute(const struct pointwise_instruction *instruction, float *y, const float *a, const float *b,
                     int count)
 {
-    const float c = instruction->constant;
-    switch ((enum pointwise_function)instruction->function) {
-    case POINTWISE_ADD:
-        LOOP(a[i] + b[i]);
-        break;
-    case POINTWISE_SUB:
-        LOOP(a[i] - b[i]);
-        break;
-    case POINTWISE_MUL:
-        LOOP(a[i] * b[i]);
-        break;
-    case POINTWISE_DIV:
-        LOOP(a[i] / b[i]);
-        break;
-    case POINTWISE_SCALE:
-        LOOP(a[i] * c);
-        break;
-    case POINTWISE_SHIFT:
-        LOOP(a[i] + c);
-        break;
-    case POINTWISE_EXP:
-        LOOP(a[i] > 88.7f ? INFINITY : ttt_fast_exp(a[i]));
-        break;
-    case POINTWISE_SQRT:
-        LOOP(sqrtf(a[i]));
-        break;
-    case POINTWISE_SQUARE:
-        LOOP(a[i] * a[i]);
-        break;
-    case POINTWISE_RECIPROCAL:
-        LOOP(1 / a[i]);
-        break;
-    case POINTWISE_RECIPROCAL_OR_ZERO:
-        LOOP(a[i] == 0 ? 0 : 1 / a[i]);
-        break;
-    case POINTWISE_SIGMOID:
-        LOOP(ttt_fast_sigmoid(a[i]));
-        break;
-    case POINTWISE_SILU:
-        LOOP(a[i] * ttt_fast_sigmoid(a[i]));
-        break;
-    case POINTWISE_SILU_GRAD:
-        LOOP(ttt_fast_silu_grad(a[i], ttt_fast_sigmoid(a[i])));
-        break;
-    case POINTWISE_SILU_GRAD2:
-        LOOP(silu_grad2(a[i], ttt_fast_sigmoid(a[i])));
-        break;
-    case POINTWISE_GELU:
-        LOOP(ttt_fast_gelu(a[i]));
-        break;
-    case POINTWISE_GELU_GRAD:
-        LOOP(ttt_fast_gelu_grad(a[i]));
-        break;
-    case POINTWISE_GELU_GRAD2:
-        LOOP(gelu_grad2(a[i]));
-        break;
-    case POINTWISE_SOFTPLUS:
-        LOOP(softplus(a[i]));
-        break;
-    case POINTWISE_SILU_GRAD_OF:
-        LOOP(ttt_fast_silu_grad(a[i], b[i]));
-        break;
-    case POINTWISE_SILU_GRAD2_OF:
-        LOOP(silu_grad2(a[i], b[i]));
-        break;
-    }
+#define ENTRY(function, expression) [function] = run_##function,
+    static void (*const run[])(float *, const float *, const float *, float,
+                               int) = {POINTWISE_FUNCTIONS(ENTRY)};
+    run[instruction->function](y, a, b, instruction->constant, count);
 }
 
 /* An output may lie over an operand, each element over the same one: an instruction may write it where it
@@ -249,8 +134,8 @@ static struct destinations destinations_of(const ttt_launch *launch)
     return to;
 }
 
-static void run_block(const struct walk *walk, const struct destinations *to, const ttt_launch *launch,
-                      int64_t start, int count)
+static void run_block(const struct pointwise_walk *walk, const struct destinations *to,
+                      const ttt_launch *launch, int64_t start, int count)
 {
     const struct pointwise_program *program = launch->attributes;
     _Alignas(64) float scratch[MOST_VALUES][BLOCK];
@@ -273,7 +158,7 @@ static void run_block(const struct walk *walk, const struct destinations *to, co
 
 static ttt_status pointwise_run(const ttt_launch *launch)
 {
-    const struct walk walk = walk_of(launch);
+    const struct pointwise_walk walk = pointwise_walk_of(launch);
     const struct destinations to = destinations_of(launch);
     const int64_t elements = ttt_operand_elements(&launch->out[0]);
     const int64_t blocks = (elements + BLOCK - 1) / BLOCK;

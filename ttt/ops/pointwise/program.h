@@ -51,5 +51,10 @@ bool pointwise_compose(void *merged, const void *first, const int *first_inputs,
 
 extern const ttt_operator ttt_op_pointwise;
 extern const ttt_implementation ttt_pointwise_cpu;
+extern const ttt_implementation ttt_pointwise_compiled; /* CUDA: a kernel for each program */
+extern const ttt_implementation ttt_pointwise_interpreted;
+
+/* What the interpreted row runs; the compiled one turns to it for operands that lie across its vectors. */
+ttt_status ttt_pointwise_interpret(const ttt_launch *launch);
 
 #endif

@@ -28,5 +28,5 @@ static ttt_cost rays_cost(const ttt_launch *launch)
 const ttt_operator ttt_op_rays = {
     .name = "rays",
     .cost = rays_cost,
-    .implementations = (const ttt_implementation *const[]){&ttt_rays_cpu, NULL},
+    .implementations = (const ttt_implementation *const[]){&ttt_rays_cpu, TTT_CUDA_ROW(&ttt_rays_cuda) NULL},
 };

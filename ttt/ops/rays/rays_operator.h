@@ -8,5 +8,6 @@ enum { TTT_RAY_CHANNELS = 9 };
 
 extern const ttt_operator ttt_op_rays;
 extern const ttt_implementation ttt_rays_cpu;
+extern const ttt_implementation ttt_rays_cuda;
 
 #endif

@@ -81,12 +81,13 @@ static ttt_cost sum_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = (double)ttt_operand_elements(&launch->in[0])};
 }
 
-static const ttt_implementation *const implementations[] = {&ttt_sum_cpu, NULL};
+static const ttt_implementation *const implementations[] = {&ttt_sum_cpu, TTT_CUDA_ROW(&ttt_sum_cuda) NULL};
 
 const ttt_operator ttt_op_sum = {
     .name = "sum",
     .attribute_size = sizeof(struct ttt_sum_attributes),
     .gradient = sum_gradient,
     .cost = sum_cost,
+    .bf16_takes = 1,
     .implementations = implementations,
 };

@@ -11,5 +11,6 @@ struct ttt_sum_attributes {
 
 extern const ttt_operator ttt_op_sum;
 extern const ttt_implementation ttt_sum_cpu;
+extern const ttt_implementation ttt_sum_cuda;
 
 #endif

@@ -68,12 +68,18 @@ const ttt_operator ttt_op_rmsnorm = {
     .gradient = rmsnorm_gradient,
     .cost = forward_cost,
     .overwrites = 1 << 0,
-    .implementations = (const ttt_implementation *const[]){&ttt_rmsnorm_cpu, NULL},
+    .bf16_takes = 1 << 0,
+    .bf16_gives = 1 << 0,
+    .implementations =
+        (const ttt_implementation *const[]){&ttt_rmsnorm_cpu, TTT_CUDA_ROW(&ttt_rmsnorm_cuda) NULL},
 };
 
 const ttt_operator ttt_op_rmsnorm_backward = {
     .name = "rmsnorm_backward",
     .cost = backward_cost,
     .overwrites = 1 << 0 | 1 << 3,
-    .implementations = (const ttt_implementation *const[]){&ttt_rmsnorm_backward_cpu, NULL},
+    .bf16_takes = 1 << 0 | 1 << 3,
+    .bf16_gives = 1 << 0,
+    .implementations = (const ttt_implementation *const[]){&ttt_rmsnorm_backward_cpu,
+                                                           TTT_CUDA_ROW(&ttt_rmsnorm_backward_cuda) NULL},
 };

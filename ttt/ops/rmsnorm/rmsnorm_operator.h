@@ -18,5 +18,7 @@ extern const ttt_operator ttt_op_rmsnorm;
 extern const ttt_operator ttt_op_rmsnorm_backward;
 extern const ttt_implementation ttt_rmsnorm_cpu;
 extern const ttt_implementation ttt_rmsnorm_backward_cpu;
+extern const ttt_implementation ttt_rmsnorm_cuda;
+extern const ttt_implementation ttt_rmsnorm_backward_cuda;
 
 #endif

@@ -1,0 +1,125 @@
+/* What layernorm and rmsnorm share on CUDA: rows of d elements, normalised, and the gradient of that.
+ *
+ *     h = (x - mean) rstd,   y = h gain + bias,   and with s = dy gain
+ *     dx = rstd (s - mean(s) - h mean(s h)),   dgain = sum of dy h over rows,   dbias = sum of dy over rows
+ *
+ * rmsnorm takes no mean off: it is 0, and so is mean(s).  All sums are in f32.
+ */
+#ifndef TTT_OPS_LAYERNORM_NORM_CUH
+#define TTT_OPS_LAYERNORM_NORM_CUH
+
+#include "ttt/device/kernel.cuh"
+
+/* Rows of unit stride; their places, by the leading dimensions that lie apart, innermost first. */
+struct norm_rows {
+    const void *data;
+    bool is_bf16;
+    int rank; /* at least 1 */
+    uint32_t size[TTT_MAX_RANK];
+    int64_t stride[TTT_MAX_RANK]; /* elements */
+};
+
+struct normalisation {
+    norm_rows x, dy; /* dy: of the gradient */
+    int rows, d;
+    float inverse_d;          /* 1 / d */
+    bool centred;             /* whether a mean is taken off */
+    float eps;                /* added to the variance, or to the mean square */
+    const float *gain, *bias; /* (d), or NULL for 1 and for 0 */
+    float *mean, *rstd;       /* (rows); written forward, unless NULL, and read backward */
+    void *y;                  /* y or dx: (rows, d), contiguous; may be x or dy */
+    bool y_is_bf16;
+    float *dgain, *dbias; /* (d), or NULL */
+};
+
+/* The rows of an operand; what both directions know of one. */
+norm_rows norm_rows_of(const ttt_operand *x);
+normalisation norm_of(const ttt_operand *x, const ttt_operand *gain, const ttt_operand *y);
+
+/* supports(): whether all are f32 or bf16, the parameters and statistics f32, and rows of unit stride. */
+bool norm_supports(const ttt_launch *launch, const char **why);
+
+ttt_status norm_forward(const ttt_launch *launch, const normalisation *n);
+
+size_t norm_backward_workspace(const ttt_launch *launch);
+ttt_status norm_backward(const ttt_launch *launch, const normalisation *n);
+
+/* ---- between the two directions ---- */
+
+/* Rows are held in registers by LANES threads, as CHUNKS pieces of 8 elements each, LANES * 8 apart. */
+template <int LANES, int CHUNKS> struct norm_spread {
+    static constexpr int lanes = LANES, chunks = CHUNKS;
+};
+
+constexpr int NORM_THREADS = 256, NORM_WIDEST = 1024;
+
+/* Calls f with the spread of rows of d <= NORM_WIDEST elements; the widths of our models fill theirs. */
+template <class F> ttt_status norm_by_width(int d, F f)
+{
+    return d <= 64    ? f(norm_spread<8, 1>())
+           : d <= 192 ? f(norm_spread<8, 3>())
+           : d <= 384 ? f(norm_spread<16, 3>())
+           : d <= 768 ? f(norm_spread<32, 3>())
+                      : f(norm_spread<32, 4>());
+}
+
+/* Whether rows can be read and written by 16 bytes, and held in registers. */
+bool norm_in_registers(const normalisation *n);
+
+/* Element 0 of a row. */
+__device__ inline int64_t norm_row_start(const norm_rows &x, int row)
+{
+    int64_t start = 0;
+    uint32_t left = (uint32_t)row;
+    for (int i = 0; i < x.rank - 1; i++) {
+        start += (int64_t)(left % x.size[i]) * x.stride[i];
+        left /= x.size[i];
+    }
+    return start + (int64_t)left * x.stride[x.rank - 1];
+}
+
+/* The sum over LANES neighbouring lanes, in each of them. */
+template <int LANES> __device__ inline float norm_sum(float x)
+{
+#pragma unroll
+    for (int lane = LANES / 2; lane > 0; lane /= 2)
+        x += __shfl_xor_sync(0xffffffffu, x, lane);
+    return x;
+}
+
+/* A lane's part of a row; what lies past its d elements is 0. */
+template <int LANES, int CHUNKS, class T>
+__device__ inline void norm_load(const T *row, int d, int lane, float (&x)[CHUNKS][8])
+{
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++) {
+        const int at = (c * LANES + lane) * 8;
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            x[c][i] = 0;
+        if (at < d)
+            load<8>(row + at, x[c]);
+    }
+}
+
+/* Eight neighbours of a parameter, `otherwise` where it is not given. */
+__device__ inline void norm_load_parameter(const float *parameter, int at, float otherwise, float (&x)[8])
+{
+    if (parameter) {
+        load<8>(parameter + at, x);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            x[i] = otherwise;
+    }
+}
+
+__device__ inline void norm_store(void *y, bool is_bf16, int64_t at, const float (&x)[8])
+{
+    if (is_bf16)
+        store<8>(static_cast<bf16 *>(y) + at, x);
+    else
+        store<8>(static_cast<float *>(y) + at, x);
+}
+
+#endif
