@@ -219,6 +219,7 @@ static ttt_status start_prefetch(struct loader *loader)
         .ahead = options->prefetch,
         .first = options->first_epoch * loader->batches + options->first_batch,
         .end = options->sample.train ? UINT64_MAX : loader->batches,
+        .device = options->device,
         .slot_bytes = sizeof(struct slot) + (size_t)options->batch_size * position,
         .context = loader,
         .open = open_batch,

@@ -16,6 +16,7 @@
 
 #include "data/pictures.h"
 #include "data/sample.h"
+#include "ttt/device/device.h"
 
 enum loader_bad_file { LOADER_REPLACE, LOADER_STOP };
 
@@ -27,6 +28,7 @@ struct loader_options {
     bool drop_last;               /* leave out the last batch of an epoch when it is not full */
     enum loader_bad_file bad_file;
     uint64_t seed;
+    ttt_device *device;                /* as in prefetch.h */
     uint64_t first_epoch, first_batch; /* where to start; batches beyond the epoch's end run into the next */
     /* NULL, or called by loader_next, in its thread, with one line per bad file. */
     void (*report)(void *context, const char *line);

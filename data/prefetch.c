@@ -183,16 +183,35 @@ struct prefetch_times prefetch_times(struct prefetch *prefetch)
     return times;
 }
 
+/* The memory of a slot, cleared; NULL when there is none. */
+static void *take_memory(const struct prefetch_options *options)
+{
+    void *memory = NULL;
+    if (!options->device)
+        return calloc(1, options->slot_bytes);
+    ttt_status_free(ttt_device_allocate_host(options->device, options->slot_bytes, &memory));
+    if (memory)
+        memset(memory, 0, options->slot_bytes);
+    return memory;
+}
+
+static void give_memory(const struct prefetch_options *options, void *memory)
+{
+    if (options->device)
+        ttt_device_release_host(options->device, memory);
+    else
+        free(memory);
+}
+
 static ttt_status make_slots(struct prefetch *prefetch)
 {
-    size_t bytes = prefetch->options.slot_bytes;
     prefetch->slots = calloc((size_t)prefetch->slot_count, sizeof(*prefetch->slots));
     bool made = prefetch->slots != NULL;
     for (int i = 0; made && i < prefetch->slot_count; i++)
-        made = (prefetch->slots[i].memory = calloc(1, bytes)) != NULL;
+        made = (prefetch->slots[i].memory = take_memory(&prefetch->options)) != NULL;
     return made ? TTT_OK
                 : ttt_fail(TTT_MEMORY, "not enough memory for %d batches of %.1f MB in the loader",
-                           prefetch->slot_count, (double)bytes / 1e6);
+                           prefetch->slot_count, (double)prefetch->options.slot_bytes / 1e6);
 }
 
 /* Signals are left to the threads of the program itself. */
@@ -254,7 +273,7 @@ void prefetch_destroy(struct prefetch *prefetch)
     for (int i = 0; i < prefetch->thread_count; i++)
         pthread_join(prefetch->threads[i], NULL);
     for (int i = 0; prefetch->slots && i < prefetch->slot_count; i++) {
-        free(prefetch->slots[i].memory);
+        give_memory(&prefetch->options, prefetch->slots[i].memory);
         ttt_status_free(prefetch->slots[i].status);
     }
     free(prefetch->slots);

@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 #include "ttt/base/status.h"
+#include "ttt/device/device.h"
 
 struct prefetch_options {
     int threads;         /* 0 .. 256; 0: prefetch_next does the jobs by itself */
     int ahead;           /* 1 .. 1024: batches beside the one handed out; without threads none are */
     uint64_t first, end; /* the batches are first .. end - 1 */
+    ttt_device *device;  /* that batches are copied to: slots are its host memory; NULL: plain memory */
     size_t slot_bytes;   /* of a slot's memory, which starts as zeros and then keeps what is written */
     void *context;       /* of the functions below */
     /* Prepares a slot for a batch and returns its number of jobs, >= 1.  One call at a time, in order. */

@@ -16,6 +16,7 @@ struct classifier {
 struct classifier_options {
     const char *prefix; /* of the weights in the store: "" or "ema." */
     int batch;          /* pictures in one pass */
+    ttt_dtype dtype;    /* of activations; 0: f32 */
     ttt_plan_options plan;
 };
 

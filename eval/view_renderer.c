@@ -21,11 +21,20 @@ static struct lact_nvs_views views_input(ttt_graph *g, const struct lact_nvs_con
     return views;
 }
 
+static ttt_status start_graph(const struct view_renderer_options *options, const ttt_store *store,
+                              ttt_graph **g)
+{
+    TRY(ttt_graph_create(g));
+    ttt_graph_target(*g, ttt_device_kind_of(ttt_store_device(store)),
+                     options->dtype ? options->dtype : TTT_F32);
+    return TTT_OK;
+}
+
 static ttt_status plan_reconstruct(const struct lact_nvs_config *config, ttt_store *store,
                                    const struct view_renderer_options *options, ttt_plan **plan)
 {
     ttt_graph *g;
-    TRY(ttt_graph_create(&g));
+    TRY(start_graph(options, store, &g));
     const struct lact_nvs_views inputs = views_input(g, config, options->inputs, true);
     lact_nvs_reconstruct(g, config, options->prefix, &inputs, options->tokens_per_pass, false);
     ttt_status status = ttt_plan_create(g, store, &options->plan, plan);
@@ -37,7 +46,7 @@ static ttt_status plan_render(const struct lact_nvs_config *config, ttt_store *s
                               const struct view_renderer_options *options, ttt_plan **plan)
 {
     ttt_graph *g;
-    TRY(ttt_graph_create(&g));
+    TRY(start_graph(options, store, &g));
     const struct lact_nvs_views targets = views_input(g, config, options->at_once, false);
     ttt_output(g, "pictures", lact_nvs_render(g, config, options->prefix, &targets));
     ttt_status status = ttt_plan_create(g, store, &options->plan, plan);

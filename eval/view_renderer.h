@@ -16,6 +16,7 @@ struct view_renderer_options {
     int inputs;              /* >= 1: views of a reconstruction */
     int at_once;             /* >= 1: views rendered in one pass */
     int64_t tokens_per_pass; /* of the reconstruction: lact_nvs_reconstruct; 0: all */
+    ttt_dtype dtype;         /* of activations; 0: f32 */
     bool once;               /* one scene alone: the reconstruction's memory is given back afterwards */
     ttt_plan_options plan;   /* memory_limit holds for the whole renderer */
 };

@@ -118,6 +118,7 @@ static ttt_status prepare_renderer(struct evaluation *e)
                                                   .inputs = e->input_count,
                                                   .at_once = 1,
                                                   .tokens_per_pass = e->options->tokens_per_pass,
+                                                  .dtype = e->options->dtype,
                                                   .plan = e->options->plan};
     ttt_status status = view_renderer_create(e->config, e->store, &options, &e->renderer);
     e->has_renderer = !status;

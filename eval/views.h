@@ -45,6 +45,7 @@ struct views_options {
     struct scene_sample_options sample;
     uint64_t seed;           /* of the views of scene i, where they are random */
     int64_t tokens_per_pass; /* as in view_renderer.h */
+    ttt_dtype dtype;         /* of activations; 0: f32 */
     ttt_plan_options plan;
     void (*progress)(void *context, int64_t done, int64_t scenes); /* after every scene; NULL: none */
     void *context;

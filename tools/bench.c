@@ -4,6 +4,7 @@
 
 #include "tools/bench/kinds.h"
 #include "tools/command.h"
+#include "tools/device_options.h"
 #include "tools/options.h"
 #include "train/config/text.h"
 
@@ -36,6 +37,8 @@ static const char help[] =
     "  --only OPS   operators, with commas between\n"
     "  --threads N  of ops; for the others it is device.threads=N; 0: one for each core\n"
     "  --list       the operators and their cases, without running them\n"
+    "  --device NAMEcpu, cuda or cuda:1: short for device.name=NAME\n"
+    "  --dtype TYPE f32 or bf16, of activations: short for device.dtype=TYPE\n"
     "  --json       one object a line for each measurement: name, device, dtype, batch, seconds (median),\n"
     "               items_per_second, flops_per_second, matmul_flops_per_second, copy_bytes_per_second,\n"
     "               peak_bytes, predicted_peak_bytes and more; null where there is no such number\n"
@@ -49,6 +52,7 @@ static const char help[] =
 
 struct arguments {
     struct bench_options bench;
+    struct device_options device;
     const char *only;
     int64_t threads; /* of ops; -1: not given */
     bool list;
@@ -66,6 +70,7 @@ static ttt_status read_arguments(int argc, char **argv, struct arguments *a, int
         {"--only", OPTION_TEXT, &a->only, 0, 0},
         {"--threads", OPTION_WHOLE, &a->threads, 0, 4096},
         {"--list", OPTION_FLAG, &a->list, 0, 0},
+        DEVICE_OPTIONS(&a->device),
     };
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, rest));
     a->bench.runs = (int)runs;
@@ -73,7 +78,7 @@ static ttt_status read_arguments(int argc, char **argv, struct arguments *a, int
     return TTT_OK;
 }
 
-static ttt_status run_ops(const struct arguments *a, int rest, char **argv)
+static ttt_status run_ops(struct arguments *a, int rest, char **argv)
 {
     if (rest > 1)
         return ttt_fail(TTT_ARGUMENT, "ops takes no config: what is '%s'?", config_quote(argv[1]).text);
@@ -85,18 +90,18 @@ static ttt_status run_ops(const struct arguments *a, int rest, char **argv)
         bench_ops_list();
         return TTT_OK;
     }
-    return bench_ops(a->only, a->threads < 0 ? 0 : (int)a->threads, &a->bench);
+    struct config_device device;
+    TRY(device_options_read(&a->device, &device));
+    device.threads = a->threads < 0 ? 0 : (int)a->threads;
+    return bench_ops(a->only, &device, &a->bench);
 }
 
-/* Fills in what the data would decide, and refuses what this version cannot run. */
-static ttt_status settle(struct run_config *config)
+/* Fills in what the data would decide. */
+static void settle(struct run_config *config)
 {
     const int imagenet = 1000;
-    if (config->device.dtype != TTT_F32)
-        return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
     if (config->task == TASK_CLASSIFY && !config->model.vittt.classes)
         config->model.vittt.classes = imagenet;
-    return TTT_OK;
 }
 
 static const struct kind {
@@ -117,8 +122,9 @@ static ttt_status run_config_kind(const struct kind *kind, const struct argument
     if (rest < 2)
         return ttt_fail(TTT_ARGUMENT, "which config? 'ttt bench %s CONFIG [key=value ...]'", kind->name);
     TRY(run_config_load(argv[1], rest - 2, argv + 2, &config));
-    ttt_status status = settle(&config);
-    if (!status && config.task == TASK_VIEWS && kind->run == bench_loader)
+    ttt_status status = TTT_OK;
+    settle(&config);
+    if (config.task == TASK_VIEWS && kind->run == bench_loader)
         status =
             ttt_fail(TTT_UNSUPPORTED, "bench loader measures task: classify; for task: views 'ttt train' "
                                       "says what share of the time it waits for data");
@@ -139,9 +145,15 @@ static ttt_status run(int argc, char **argv)
                         "measure what? train, infer, loader or ops; 'ttt bench --help' says more");
     if (!strcmp(argv[0], "ops"))
         return run_ops(&a, rest, argv);
-    for (const struct kind *kind = kinds; kind->name; kind++)
-        if (!strcmp(argv[0], kind->name))
-            return run_config_kind(kind, &a, rest, argv);
+    for (const struct kind *kind = kinds; kind->name; kind++) {
+        if (strcmp(argv[0], kind->name))
+            continue;
+        ttt_status status = device_options_append(&a.device, argv, &rest);
+        if (!status)
+            status = run_config_kind(kind, &a, rest, argv);
+        device_options_free(&a.device);
+        return status;
+    }
     return ttt_fail(TTT_ARGUMENT, "there is no 'bench %s'; there are train, infer, loader and ops",
                     config_quote(argv[0]).text);
 }

@@ -8,17 +8,19 @@
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "tools/device_options.h"
 #include "tools/eval/progress.h"
 #include "tools/eval/views.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "train/classify.h"
+#include "train/config/device.h"
 #include "train/run_folder.h"
 #include "train/trained.h"
 
 static const char help[] =
     "usage: ttt eval RUN|CONFIG [SCENES] [key=value ...] [--weights FILE] [--checkpoint best|latest|STEP]\n"
-    "                [--out DIR] [--json]\n"
+    "                [--out DIR] [--device NAME] [--dtype TYPE] [--json]\n"
     "\n"
     "Runs a trained classifier on the pictures of data.root/data.val and prints loss, top-1 and top-5.  For "
     "a\n"
@@ -39,6 +41,8 @@ static const char help[] =
     "                     scenes.csv and views.json; left out: RUN/eval for a checkpoint, nowhere for a "
     "file\n"
     "                     of weights\n"
+    "  --device NAME      cpu, cuda or cuda:1: short for device.name=NAME\n"
+    "  --dtype TYPE       f32 or bf16, of activations: short for device.dtype=TYPE\n"
     "  --json             print one JSON object\n"
     "\n"
     "examples:\n"
@@ -84,11 +88,10 @@ static ttt_status judge(struct judgement *j)
     struct loader_options loader = classify_loader_options(config);
     loader.report = eval_progress_line;
     loader.context = &display;
-    const char *rows = config->device.implementations;
-    struct classifier_options options = {
-        .prefix = "",
-        .batch = config->eval.batch_size,
-        .plan = {.implementations = *rows ? rows : NULL, .memory_limit = config->device.memory_limit}};
+    struct classifier_options options = {.prefix = "",
+                                         .batch = config->eval.batch_size,
+                                         .dtype = config->device.dtype,
+                                         .plan = config_plan_options(&config->device)};
     struct classifier classifier = {0};
     ttt_status status;
     TRY_TO(classifier_create(&config->model.vittt, j->trained.store, &options, &classifier), cleanup);
@@ -222,22 +225,29 @@ static ttt_status run(int argc, char **argv)
 {
     struct trained_request request = {0};
     struct judgement j = {0};
+    struct device_options device = {0};
     const char *scenes;
     const struct option options[] = {
         {.name = "--weights", .type = OPTION_TEXT, .value = &request.weights},
         {.name = "--checkpoint", .type = OPTION_TEXT, .value = &request.checkpoint},
         {.name = "--out", .type = OPTION_TEXT, .value = &j.out},
         {.name = "--json", .type = OPTION_FLAG, .value = &j.json},
+        DEVICE_OPTIONS(&device),
     };
     int rest;
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, &rest));
     if (!rest)
         return ttt_fail(TTT_ARGUMENT, "which model? usage: ttt eval RUN|CONFIG [SCENES] [key=value ...]");
+    ttt_status status = device_options_append(&device, argv, &rest);
     request.path = argv[0];
     request.override_count = rest - 1;
     request.overrides = argv + 1;
-    TRY(take_path(&request.override_count, argv + 1, &scenes));
-    return evaluate(&request, scenes, &j);
+    if (!status)
+        status = take_path(&request.override_count, argv + 1, &scenes);
+    if (!status)
+        status = evaluate(&request, scenes, &j);
+    device_options_free(&device);
+    return status;
 }
 
 const struct command command_eval = {

@@ -8,6 +8,7 @@
 #include "data/pictures.h"
 #include "eval/classifier.h"
 #include "train/classify.h"
+#include "train/config/device.h"
 #include "train/step.h"
 
 /* What the published models are made for. */
@@ -96,11 +97,10 @@ static ttt_status count_parameters(const struct vittt_config *config, struct inf
 static ttt_status classifier_of(const struct run_config *config, ttt_store *store, int batch,
                                 struct classifier *classifier)
 {
-    const char *rows = config->device.implementations;
-    const struct classifier_options options = {
-        .prefix = "",
-        .batch = batch,
-        .plan = {.implementations = *rows ? rows : NULL, .memory_limit = config->device.memory_limit}};
+    const struct classifier_options options = {.prefix = "",
+                                               .batch = batch,
+                                               .dtype = config->device.dtype,
+                                               .plan = config_plan_options(&config->device)};
     return classifier_create(&config->model.vittt, store, &options, classifier);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "eval/view_renderer.h"
+#include "train/config/device.h"
 #include "train/step.h"
 #include "train/views.h"
 
@@ -64,22 +65,17 @@ static ttt_status count_parameters(const struct lact_nvs_config *config, struct 
     return TTT_OK;
 }
 
-static ttt_plan_options plan_options(const struct run_config *config)
-{
-    const char *rows = config->device.implementations;
-    return (ttt_plan_options){.implementations = *rows ? rows : NULL,
-                              .memory_limit = config->device.memory_limit};
-}
-
 /* The forward pass of one scene's inputs and targets, with its loss. */
 static ttt_status count_flops(const struct run_config *config, ttt_store *store, struct info_model *model)
 {
-    const ttt_plan_options options = {.implementations = plan_options(config).implementations};
+    const ttt_plan_options options = {.implementations =
+                                          config_plan_options(&config->device).implementations};
     ttt_graph *g;
     ttt_plan *plan = NULL;
     ttt_node_profile *nodes = NULL;
     int count = 0;
     TRY(ttt_graph_create(&g));
+    ttt_graph_target(g, ttt_device_kind_of(ttt_store_device(store)), config->device.dtype);
     ttt_output(g, "loss", views_loss(g, config, 1));
     ttt_status status = ttt_plan_create(g, store, &options, &plan);
     if (!status)
@@ -114,7 +110,8 @@ static ttt_status plan_rendering(const struct run_config *config, ttt_store *sto
         .at_once = view_renderer_views_at_once(lact, INT32_MAX),
         .tokens_per_pass = config->eval.tokens_per_pass,
         .once = true,
-        .plan = plan_options(config),
+        .dtype = config->device.dtype,
+        .plan = config_plan_options(&config->device),
     };
     struct view_renderer renderer;
     struct info_use *reconstruct = &model->reconstruct, *render = &model->render;

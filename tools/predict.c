@@ -9,15 +9,17 @@
 #include "data/transform.h"
 #include "eval/metrics.h"
 #include "tools/command.h"
+#include "tools/device_options.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "tools/predict/paths.h"
 #include "train/classify.h"
+#include "train/config/device.h"
 #include "train/trained.h"
 
 static const char help[] =
     "usage: ttt predict RUN|CONFIG IMAGE ... [key=value ...] [--top N] [--weights FILE]\n"
-    "                   [--checkpoint best|latest|STEP] [--json]\n"
+    "                   [--checkpoint best|latest|STEP] [--device NAME] [--dtype TYPE] [--json]\n"
     "\n"
     "Prints the most probable classes of each picture, and their probabilities.  A folder stands for the "
     ".jpg,\n"
@@ -33,6 +35,8 @@ static const char help[] =
     "  --top N            how many classes, 1 to 100; 5 when left out\n"
     "  --weights FILE     a safetensors file with the published names\n"
     "  --checkpoint WHICH best, latest or a step; left out: the best, or the latest where none is\n"
+    "  --device NAME      cpu, cuda or cuda:1: short for device.name=NAME\n"
+    "  --dtype TYPE       f32 or bf16, of activations: short for device.dtype=TYPE\n"
     "  --json             print an array with one object per picture\n"
     "\n"
     "examples:\n"
@@ -179,12 +183,11 @@ static ttt_status run_pictures(struct prediction *p)
 static ttt_status prepare(struct prediction *p)
 {
     const struct run_config *config = &p->trained.config;
-    const char *rows = config->device.implementations;
     const int most = config->eval.batch_size, pictures = p->paths->count;
-    struct classifier_options options = {
-        .prefix = "",
-        .batch = pictures < most ? pictures : most,
-        .plan = {.implementations = *rows ? rows : NULL, .memory_limit = config->device.memory_limit}};
+    struct classifier_options options = {.prefix = "",
+                                         .batch = pictures < most ? pictures : most,
+                                         .dtype = config->device.dtype,
+                                         .plan = config_plan_options(&config->device)};
     TRY(classifier_create(&config->model.vittt, p->trained.store, &options, &p->classifier));
     TRY(classifier_prepare(&p->classifier));
     p->reading = classify_loader_options(config);
@@ -242,27 +245,32 @@ static ttt_status run(int argc, char **argv)
     struct trained_request request = {0};
     struct prediction p = {0};
     struct path_list paths = {0};
+    struct device_options device = {0};
     int64_t top = 5;
     const struct option options[] = {
         {.name = "--top", .type = OPTION_WHOLE, .value = &top, .min = 1, .max = TOP_MOST},
         {.name = "--weights", .type = OPTION_TEXT, .value = &request.weights},
         {.name = "--checkpoint", .type = OPTION_TEXT, .value = &request.checkpoint},
         {.name = "--json", .type = OPTION_FLAG, .value = &p.json},
+        DEVICE_OPTIONS(&device),
     };
     int rest;
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, &rest));
     if (rest < 2)
         return ttt_fail(TTT_ARGUMENT, "which model, which pictures? usage: ttt predict RUN IMAGE ...");
+    ttt_status status = device_options_append(&device, argv, &rest);
     int pictures = part_arguments(rest - 1, argv + 1);
     request.path = argv[0];
     request.overrides = argv + 1 + pictures;
     request.override_count = rest - 1 - pictures;
-    ttt_status status = path_list_find(pictures, argv + 1, &paths);
+    if (!status)
+        status = path_list_find(pictures, argv + 1, &paths);
     p.top = (int)top;
     p.paths = &paths;
     if (!status)
         status = predict(&request, &p);
     path_list_free(&paths);
+    device_options_free(&device);
     return status;
 }
 

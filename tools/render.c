@@ -6,14 +6,17 @@
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "tools/device_options.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "tools/render/job.h"
+#include "train/config/device.h"
 
 static const char help[] =
     "usage: ttt render RUN|CONFIG SCENE --out DIR [key=value ...] [--inputs N] [--path PATH] [--views "
     "WHICH]\n"
-    "                  [--size HxW] [--tokens-per-pass N] [--weights FILE] [--checkpoint WHICH] [--json]\n"
+    "                  [--size HxW] [--tokens-per-pass N] [--weights FILE] [--checkpoint WHICH]\n"
+    "                  [--device NAME] [--dtype TYPE] [--json]\n"
     "\n"
     "Shows posed pictures of SCENE to a trained model of task: views, once, and renders the scene from "
     "other\n"
@@ -38,6 +41,8 @@ static const char help[] =
     "                       0: all.  Less memory for more time; the pictures differ by rounding alone\n"
     "  --weights FILE       a safetensors file with the published names\n"
     "  --checkpoint WHICH   best, latest or a step; left out: the best, or the latest where none is\n"
+    "  --device NAME        cpu, cuda or cuda:1: short for device.name=NAME\n"
+    "  --dtype TYPE         f32 or bf16, of activations: short for device.dtype=TYPE\n"
     "  --json               print one object: times, memory, PSNR and SSIM, files\n"
     "\n"
     "Written to DIR: frames/0000.png ...; sheet.png with inputs and rendered views, for targets also the "
@@ -73,7 +78,6 @@ static ttt_status open_scene(struct render_job *job)
 static ttt_status make_renderer(struct render_job *job)
 {
     const struct run_config *config = &job->trained->config;
-    const char *rows = config->device.implementations;
     const struct view_renderer_options options = {
         .prefix = "",
         .inputs = job->input_count,
@@ -81,7 +85,8 @@ static ttt_status make_renderer(struct render_job *job)
         .tokens_per_pass =
             job->request->tokens_per_pass < 0 ? config->eval.tokens_per_pass : job->request->tokens_per_pass,
         .once = true,
-        .plan = {.implementations = *rows ? rows : NULL, .memory_limit = config->device.memory_limit},
+        .dtype = config->device.dtype,
+        .plan = config_plan_options(&config->device),
     };
     return view_renderer_create(&config->model.lact, job->trained->store, &options, &job->renderer);
 }
@@ -198,6 +203,7 @@ static ttt_status run(int argc, char **argv)
     struct trained_request model = {0};
     struct render_request request = {.tokens_per_pass = -1};
     const char *path = "targets";
+    struct device_options device = {0};
     bool json = false;
     const struct option options[] = {
         {.name = "--out", .type = OPTION_TEXT, .value = &request.out},
@@ -209,6 +215,7 @@ static ttt_status run(int argc, char **argv)
         {.name = "--weights", .type = OPTION_TEXT, .value = &model.weights},
         {.name = "--checkpoint", .type = OPTION_TEXT, .value = &model.checkpoint},
         {.name = "--json", .type = OPTION_FLAG, .value = &json},
+        DEVICE_OPTIONS(&device),
     };
     int rest;
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, &rest));
@@ -217,11 +224,15 @@ static ttt_status run(int argc, char **argv)
     if (!request.out || !*request.out)
         return ttt_fail(TTT_ARGUMENT, "where to? --out DIR names the folder of the pictures");
     TRY(camera_path_parse(path, &request.path));
+    ttt_status status = device_options_append(&device, argv, &rest);
     model.path = argv[0];
     request.scene = argv[1];
     model.overrides = argv + 2;
     model.override_count = rest - 2;
-    return render(&model, &request, json);
+    if (!status)
+        status = render(&model, &request, json);
+    device_options_free(&device);
+    return status;
 }
 
 const struct command command_render = {

@@ -7,14 +7,16 @@
 #include <unistd.h>
 
 #include "tools/command.h"
+#include "tools/device_options.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "train/classify.h"
+#include "train/config/device.h"
 #include "train/loop.h"
 #include "train/views.h"
 #include "ttt/base/clock.h"
 
-static const char help[] = "usage: ttt train CONFIG [key=value ...] [--json]\n"
+static const char help[] = "usage: ttt train CONFIG [key=value ...] [--device NAME] [--dtype TYPE] [--json]\n"
                            "\n"
                            "Trains the model that CONFIG describes.  Keys of the config can be set behind "
                            "it; 'ttt config CONFIG' shows\n"
@@ -27,7 +29,9 @@ static const char help[] = "usage: ttt train CONFIG [key=value ...] [--json]\n"
                            "stopped, and ends with the weights it would have had.  Ctrl-C and SIGTERM finish "
                            "the step, save, and exit 0.\n"
                            "\n"
-                           "  --json   print the result as one JSON object at the end\n"
+                           "  --device NAME  cpu, cuda or cuda:1: short for device.name=NAME\n"
+                           "  --dtype TYPE   f32 or bf16, of activations: short for device.dtype=TYPE\n"
+                           "  --json         print the result as one JSON object at the end\n"
                            "\n"
                            "examples:\n"
                            "  ttt train configs/imagenette.yaml data.root=path/to/imagenette\n"
@@ -192,10 +196,8 @@ static ttt_status train_config(struct run_config *config, bool json)
     ttt_device *device = NULL;
     ttt_status status;
 
-    if (config->device.dtype != TTT_F32)
-        return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
+    TRY_TO(config_device_open(&config->device, &device), cleanup);
     TRY_TO(open_task(config, &display, &task), cleanup);
-    TRY_TO(ttt_device_open(config->device.name, config->device.threads, &device), cleanup);
     if (!json)
         describe_task(&task, config, device);
     TRY_TO(train_run(task_of(&task), config, device, &stop_requested, &observer, &outcome), cleanup);
@@ -217,15 +219,22 @@ static ttt_status train_command(int argc, char **argv)
 {
     bool json = false;
     int rest;
-    const struct option options[] = {{.name = "--json", .type = OPTION_FLAG, .value = &json}};
-    TRY(options_read(argc, argv, options, 1, &rest));
+    struct device_options device = {0};
+    const struct option options[] = {{.name = "--json", .type = OPTION_FLAG, .value = &json},
+                                     DEVICE_OPTIONS(&device)};
+    TRY(options_read(argc, argv, options, sizeof options / sizeof *options, &rest));
     if (rest < 1)
         return ttt_fail(TTT_ARGUMENT, "which config? usage: ttt train CONFIG [key=value ...]");
     struct run_config config;
-    TRY(run_config_load(argv[0], rest - 1, argv + 1, &config));
-    listen_for_signals();
-    ttt_status status = train_config(&config, json);
-    run_config_free(&config);
+    ttt_status status = device_options_append(&device, argv, &rest);
+    if (!status)
+        status = run_config_load(argv[0], rest - 1, argv + 1, &config);
+    if (!status) {
+        listen_for_signals();
+        status = train_config(&config, json);
+        run_config_free(&config);
+    }
+    device_options_free(&device);
     return status;
 }
 

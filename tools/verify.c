@@ -4,22 +4,24 @@
 #include <string.h>
 
 #include "tools/command.h"
+#include "tools/device_options.h"
 #include "tools/options.h"
 #include "tools/output.h"
 #include "tools/verify/files.h"
 #include "tools/verify/kind.h"
+#include "train/config/device.h"
 #include "train/config/text.h"
 
 static const char help[] =
-    "usage: ttt verify DIR|FILE ... [--only KIND,KIND] [--device cpu] [--dtype f32] [--json]\n\n"
+    "usage: ttt verify DIR|FILE ... [--only KIND,KIND] [--device NAME] [--dtype TYPE] [--json]\n\n"
     "Computes what each golden vector file (*.safetensors; folders are searched through) holds the inputs\n"
     "of, and prints how far every result is from the file's: the relative L2 error of outputs (at most "
     "2e-5)\n"
     "and gradients (at most 1e-4); for pictures the number of bytes that differ (at most 0).\n\n"
     "  --only KIND,KIND  leave out files of other kinds; kinds: vittt_layer, vittt_model,\n"
     "                    lact_layer, lact_chunks, optimiser, resize, jpeg, metrics\n"
-    "  --device NAME     where to compute (default: cpu)\n"
-    "  --dtype f32       of activations (f32 is the one there is)\n"
+    "  --device NAME     where to compute: cpu (default), cuda or cuda:1\n"
+    "  --dtype TYPE      of activations: f32 (default), or bf16, with errors of at most 2e-2 and 5e-2\n"
     "  --json            one object with every file and tensor instead of the tables\n\n"
     "Ends with 'N passed, M failed, K skipped'; a file of a kind that this build has no check for is "
     "skipped.\n"
@@ -35,7 +37,7 @@ enum outcome { PASSED, FAILED, SKIPPED, LEFT_OUT };
 struct verification {
     const char *only; /* "KIND,KIND" or NULL */
     bool json;
-    ttt_device *device;
+    struct verify_place place;
     json_t *files; /* array, for --json */
     int counts[LEFT_OUT + 1];
 };
@@ -96,7 +98,7 @@ static ttt_status check_fixture(const struct verification *v, const struct fixtu
     *outcome = v->only && !is_listed(v->only, *kind) ? LEFT_OUT : found ? FAILED : SKIPPED;
     if (*outcome != FAILED)
         return TTT_OK;
-    TRY(found->check(fixture, v->device, report));
+    TRY(found->check(fixture, &v->place, report));
     TRY(require_all_checked(fixture, report));
     *outcome = PASSED;
     for (int i = 0; i < report->count; i++)
@@ -163,17 +165,19 @@ static ttt_status print_summary(struct verification *v)
     return failed ? ttt_fail(TTT_NUMERIC, "%d of %d files failed", failed, passed + failed) : TTT_OK;
 }
 
-static ttt_status verify_files(struct verification *v, const char *device, const struct file_list *files)
+static ttt_status verify_files(struct verification *v, const struct config_device *device,
+                               const struct file_list *files)
 {
     ttt_status status = TTT_OK;
-    TRY(ttt_device_open(device, 0, &v->device));
+    TRY(config_device_open(device, &v->place.device));
+    v->place.dtype = device->dtype;
     v->files = json_array();
     for (int i = 0; i < files->count; i++)
         TRY_TO(verify_file(v, files->paths[i]), cleanup);
     status = print_summary(v);
 cleanup:
     json_decref(v->files);
-    ttt_device_close(v->device);
+    ttt_device_close(v->place.device);
     return status;
 }
 
@@ -190,24 +194,23 @@ static ttt_status run(int argc, char **argv)
 {
     struct verification v = {0};
     struct file_list files = {0};
-    const char *device = "cpu", *dtype = "f32";
+    struct device_options given = {0};
+    struct config_device device;
     const struct option options[] = {
         {"--only", OPTION_TEXT, &v.only, 0, 0},
-        {"--device", OPTION_TEXT, &device, 0, 0},
-        {"--dtype", OPTION_TEXT, &dtype, 0, 0},
+        DEVICE_OPTIONS(&given),
         {"--json", OPTION_FLAG, &v.json, 0, 0},
     };
     int rest;
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, &rest));
     if (!rest)
         return ttt_fail(TTT_ARGUMENT, "which files? 'ttt verify DIR'; 'ttt verify --help' says more");
-    if (strcmp(dtype, "f32"))
-        return ttt_fail(TTT_UNSUPPORTED, "--dtype '%s': this build verifies f32", config_quote(dtype).text);
+    TRY(device_options_read(&given, &device));
     if (v.only)
         TRY(check_only(v.only));
     ttt_status status = find_files(rest, argv, &files);
     if (!status)
-        status = verify_files(&v, device, &files);
+        status = verify_files(&v, &device, &files);
     file_list_free(&files);
     return status;
 }

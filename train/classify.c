@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "train/class_names.h"
+#include "train/config/device.h"
 #include "ttt/base/clock.h"
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 
@@ -14,7 +15,8 @@ struct classify {
     const struct classify_observer *observer;
     struct pictures *train, *val;
     struct loader *loader;
-    float *target; /* (batch, classes) */
+    ttt_device *device; /* that `target` is host memory of */
+    float *target;      /* (batch, classes) */
     struct classifier judge;
     char judged[8]; /* the prefix that `judge` reads; valid when it has a plan */
 };
@@ -89,10 +91,21 @@ struct loader_options classify_loader_options(const struct run_config *config)
     return options;
 }
 
-static ttt_status start(void *context, uint64_t epoch, uint64_t batch)
+static ttt_status take_target(struct classify *c, ttt_device *device)
+{
+    const size_t count = (size_t)c->config->train.batch_size * (size_t)c->config->model.vittt.classes;
+    if (c->target)
+        return TTT_OK;
+    c->device = device;
+    return ttt_device_allocate_host(device, count * sizeof *c->target, (void **)&c->target);
+}
+
+static ttt_status start(void *context, ttt_device *device, uint64_t epoch, uint64_t batch)
 {
     struct classify *c = context;
     struct loader_options options = classify_loader_options(c->config);
+    TRY(take_target(c, device));
+    options.device = device;
     options.first_epoch = epoch;
     options.first_batch = batch;
     options.report = report_bad_file;
@@ -124,8 +137,8 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
     fill_target(c, &batch);
     fed->samples = batch.count;
     fed->waited = batch.waited;
-    TRY(ttt_plan_write(plan, "images", batch.images));
-    return ttt_plan_write(plan, "target", c->target);
+    TRY(ttt_plan_write_later(plan, "images", batch.images));
+    return ttt_plan_write_later(plan, "target", c->target);
 }
 
 /* The classifier is planned at the first evaluation and kept for the next ones. */
@@ -134,11 +147,10 @@ static ttt_status prepare_judge(struct classify *c, ttt_store *store, const char
     if (c->judge.plan && !strcmp(c->judged, prefix))
         return TTT_OK;
     classifier_destroy(&c->judge);
-    const char *rows = c->config->device.implementations;
     struct classifier_options options = {.prefix = prefix,
                                          .batch = c->config->eval.batch_size,
-                                         .plan = {.implementations = rows && *rows ? rows : NULL,
-                                                  .memory_limit = c->config->device.memory_limit}};
+                                         .dtype = c->config->device.dtype,
+                                         .plan = config_plan_options(&c->config->device)};
     TRY(classifier_create(&c->config->model.vittt, store, &options, &c->judge));
     strncpy(c->judged, prefix, sizeof c->judged - 1);
     return classifier_prepare(&c->judge);
@@ -148,6 +160,7 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
 {
     struct classify *c = context;
     struct loader_options options = classify_loader_options(c->config);
+    options.device = ttt_store_device(store);
     classification_counts counts;
     double began = ttt_seconds();
     options.report = report_bad_file;
@@ -206,12 +219,6 @@ ttt_status classify_create(struct run_config *config, const struct classify_obse
     c->observer = observer;
     c->task = (struct train_task){c, parameters, initialise, loss, batches, start, feed, evaluate, record};
     ttt_status status = open_sets(c);
-    if (!status) {
-        size_t targets = (size_t)config->train.batch_size * (size_t)config->model.vittt.classes;
-        c->target = malloc(targets * sizeof *c->target);
-        if (!c->target)
-            status = ttt_fail(TTT_MEMORY, "no memory for the targets of a batch");
-    }
     if (status) {
         classify_destroy(c);
         return status;
@@ -228,7 +235,8 @@ void classify_destroy(struct classify *c)
     classifier_destroy(&c->judge);
     pictures_free(c->train);
     pictures_free(c->val);
-    free(c->target);
+    if (c->target)
+        ttt_device_release_host(c->device, c->target);
     free(c);
 }
 

@@ -24,7 +24,8 @@ struct run {
     int parameter_count;
 
     int64_t batches, total; /* forward passes of an epoch; optimiser steps of the run */
-    int64_t done;           /* optimiser steps taken or skipped so far */
+    int64_t launched;       /* optimiser steps that the device was given so far */
+    int64_t done;           /* those that are finished, taken or skipped: all, or all but the last */
     int64_t bad_steps, bad_in_a_row;
     double best;
     int64_t best_step;
@@ -32,6 +33,7 @@ struct run {
     rate_schedule schedule;
     struct train_outcome *outcome;
 
+    double began;                     /* when the step that is finished next was begun */
     double seconds, waited, loss_sum; /* of the steps since the last report */
     int64_t samples, summed;
     double all_seconds;
@@ -123,6 +125,7 @@ static ttt_status resume(struct run *run)
     if (run->saved >= 0) {
         TRY(snapshot_to_store(&run->snapshot));
         TRY(restore_scalars(run, &contents.scalars));
+        run->launched = run->done;
         if (run->best_step == run->saved) /* a kill may have come between saving and marking it */
             TRY(checkpoint_mark_best(run->journal.folder.path, run->saved));
         say(run, "resuming after step %lld of %lld", (long long)run->done, (long long)run->total);
@@ -195,6 +198,29 @@ static ttt_status count_large_step(struct run *run, const struct step_result *re
     return journal_bad_step(&run->journal, run->done, result->loss, result->norm, why);
 }
 
+/* Puts the data at the first batch of step `number`, from 0. */
+static ttt_status seek(struct run *run, int64_t number)
+{
+    const uint64_t passes = (uint64_t)(number * run->config->train.accumulate),
+                   batches = (uint64_t)run->batches;
+    return run->task->start(run->task->context, ttt_store_device(run->store), passes / batches,
+                            passes % batches);
+}
+
+/* What was not finite in the step just finished. */
+static ttt_status diagnose(struct run *run)
+{
+    if (!run->step.ahead)
+        return train_step_diagnose(&run->step);
+    TRY(seek(run, run->done - 1));
+    ttt_status found = train_step_diagnose_again(&run->step, run->task, run->done - 1);
+    ttt_status status = run->launched < run->total ? seek(run, run->launched) : TTT_OK;
+    if (!status)
+        return found;
+    ttt_status_free(found);
+    return status;
+}
+
 /* A step that was skipped: counted, the culprit named once per row of them, and too many end the run. */
 static ttt_status count_bad_step(struct run *run, const struct step_result *result)
 {
@@ -202,7 +228,7 @@ static ttt_status count_bad_step(struct run *run, const struct step_result *resu
     run->bad_in_a_row++;
     char culprit[256] = "";
     if (run->bad_in_a_row == 1) {
-        ttt_status found = train_step_diagnose(&run->step);
+        ttt_status found = diagnose(run);
         if (found)
             snprintf(culprit, sizeof culprit, "%s", ttt_status_text(found));
         bool failed = found && ttt_status_code(found) != TTT_NUMERIC;
@@ -247,12 +273,23 @@ static void report_progress(struct run *run, const struct step_result *result, d
     run->observer->progress(run->observer->context, &progress);
 }
 
-static ttt_status take_step(struct run *run)
+static ttt_status launch_step(struct run *run)
+{
+    if (run->launched == run->done)
+        run->began = ttt_seconds();
+    TRY(train_step_launch(&run->step, run->task, run->launched,
+                          schedule_rate(&run->schedule, run->launched)));
+    run->launched++;
+    return TTT_OK;
+}
+
+static ttt_status finish_step(struct run *run)
 {
     struct step_result result;
-    double began = ttt_seconds(), rate = schedule_rate(&run->schedule, run->done);
-    TRY(train_step_run(&run->step, run->task, run->done, rate, &result));
-    double seconds = ttt_seconds() - began;
+    TRY(train_step_finish(&run->step, &result));
+    const double now = ttt_seconds(), seconds = now - run->began,
+                 rate = schedule_rate(&run->schedule, run->done);
+    run->began = now;
     run->done++;
     run->seconds += seconds;
     run->all_seconds += seconds;
@@ -271,12 +308,12 @@ static ttt_status take_step(struct run *run)
     return result.too_large ? count_large_step(run, &result) : count_bad_step(run, &result);
 }
 
-/* Whether the step just taken ended an epoch that is a multiple of `every`. */
+/* Whether the step just launched ends an epoch that is a multiple of `every`. */
 static bool ends_epochs(const struct run *run, int64_t every)
 {
     int64_t accumulate = run->config->train.accumulate;
-    int64_t epoch = run->done * accumulate / run->batches,
-            before = (run->done - 1) * accumulate / run->batches;
+    int64_t epoch = run->launched * accumulate / run->batches,
+            before = (run->launched - 1) * accumulate / run->batches;
     return every > 0 && epoch > before && epoch / every > before / every;
 }
 
@@ -285,31 +322,44 @@ static bool should_stop(const volatile sig_atomic_t *stop)
     return stop && *stop;
 }
 
-/* Whether a checkpoint is due after the step just taken, besides the evaluated ones. */
+/* Whether a checkpoint is due after the step just launched, besides the evaluated ones. */
 static bool should_save(const struct run *run)
 {
     const struct config_train *train = &run->config->train;
-    return ends_epochs(run, train->save_every) || (train->save_steps && run->done % train->save_steps == 0);
+    return ends_epochs(run, train->save_every) ||
+           (train->save_steps && run->launched % train->save_steps == 0);
 }
 
-/* While steps are being skipped nothing is judged or saved: the weights may be what makes them bad, and the
+/* Finishes steps until at most `ahead` are left. */
+static ttt_status finish_steps(struct run *run, int ahead)
+{
+    while (run->launched - run->done > ahead)
+        TRY(finish_step(run));
+    return TTT_OK;
+}
+
+/* Where steps run ahead of what the host knows of them, it catches up before it judges or saves, so that
+ * decisions are the same everywhere.
+ *
+ * While steps are being skipped nothing is judged or saved: the weights may be what makes them bad, and the
  * checkpoints from before must not be crowded out.  A run that resumes from those takes the same steps. */
 static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
 {
-    const struct config_train *train = &run->config->train;
-    uint64_t passes = (uint64_t)(run->done * train->accumulate), batches = (uint64_t)run->batches;
     if (run->done < run->total)
-        TRY(run->task->start(run->task->context, passes / batches, passes % batches));
-    while (run->done < run->total && !should_stop(stop)) {
-        TRY(take_step(run));
-        bool last = run->done == run->total;
-        bool settled = !run->bad_in_a_row;
-        bool judge = last || (settled && ends_epochs(run, run->config->eval.every));
-        if (judge)
+        TRY(seek(run, run->done));
+    while (run->launched < run->total && !should_stop(stop)) {
+        TRY(launch_step(run));
+        const bool last = run->launched == run->total;
+        const bool may_judge = last || ends_epochs(run, run->config->eval.every);
+        const bool may_save = may_judge || should_save(run);
+        TRY(finish_steps(run, may_save ? 0 : run->step.ahead));
+        const bool settled = !run->bad_in_a_row;
+        if (last || (may_judge && settled))
             TRY(evaluate(run));
-        if (judge || (settled && should_save(run)))
+        if (last || (may_save && settled))
             TRY(save(run));
     }
+    TRY(finish_steps(run, 0));
     run->outcome->interrupted = run->done < run->total;
     if (run->outcome->interrupted && run->saved != run->done && (run->saved < 0 || !run->bad_in_a_row))
         TRY(save(run));

@@ -5,8 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "train/config/device.h"
 #include "ttt/ops/optimiser/optimiser.h"
 #include "ttt/ops/pointwise/pointwise.h"
+
+/* What a step takes from the host and gives back, where copies go on while the host does not wait. */
+struct step_slot {
+    int32_t pass; /* counts forward passes */
+    float rate, loss, norm, taken;
+    int samples;
+    double waited;
+};
 
 /* Everything that stands beside one parameter, by name. */
 static ttt_tensor companion(ttt_graph *g, const char *prefix, const struct parameter *parameter)
@@ -128,12 +137,18 @@ static void build_separate_update(ttt_graph *g, struct building *b, const bool *
     ttt_clear(g, &loss, 1);
 }
 
+static ttt_status start_graph(const struct run_config *config, const ttt_store *store, ttt_graph **g)
+{
+    TRY(ttt_graph_create(g));
+    ttt_graph_target(*g, ttt_device_kind_of(ttt_store_device(store)), config->device.dtype);
+    return TTT_OK;
+}
+
 static ttt_status plan_of(const ttt_graph *g, const struct run_config *config, ttt_store *store,
                           ttt_plan **plan)
 {
-    const char *rows = config->device.implementations;
-    ttt_plan_options options = {.implementations = rows && *rows ? rows : NULL,
-                                .memory_limit = config->device.memory_limit};
+    ttt_plan_options options = config_plan_options(&config->device);
+    options.ahead = true;
     return ttt_plan_create(g, store, &options, plan);
 }
 
@@ -145,14 +160,14 @@ static ttt_status plan_passes(const struct train_task *task, const struct run_co
     ttt_status status = summed ? TTT_OK : ttt_fail(TTT_MEMORY, "no memory to plan a step");
     if (status)
         return status;
-    TRY_TO(ttt_graph_create(&pass), cleanup);
+    TRY_TO(start_graph(config, store, &pass), cleanup);
     build_pass(pass, task, b);
     TRY_TO(plan_of(pass, config, store, &step->pass), cleanup);
     step->accumulate = config->train.accumulate;
     if (step->accumulate > 1) {
         for (int i = 0; i < b->count; i++)
             summed[i] = ttt_exists(b->gradients[i]);
-        TRY_TO(ttt_graph_create(&update), cleanup);
+        TRY_TO(start_graph(config, store, &update), cleanup);
         build_separate_update(update, b, summed);
         TRY_TO(plan_of(update, config, store, &step->update), cleanup);
     }
@@ -212,12 +227,19 @@ ttt_status train_step_create(const struct train_task *task, const struct run_con
 
 ttt_status train_step_prepare(struct train_step *step)
 {
+    ttt_device *device = ttt_plan_device(step->pass);
     TRY(ttt_plan_prepare(step->pass));
-    return step->update ? ttt_plan_prepare(step->update) : TTT_OK;
+    if (step->update)
+        TRY(ttt_plan_prepare(step->update));
+    step->ahead = ttt_device_can_upload_beside(device);
+    return ttt_device_allocate_host(device, (size_t)(step->ahead + 1) * sizeof *step->slots,
+                                    (void **)&step->slots);
 }
 
 void train_step_destroy(struct train_step *step)
 {
+    if (step->slots)
+        ttt_device_release_host(ttt_plan_device(step->pass), step->slots);
     ttt_plan_destroy(step->pass);
     ttt_plan_destroy(step->update);
     ttt_status_free(step->culprit);
@@ -234,6 +256,23 @@ ttt_plan_memory train_step_memory(const struct train_step *step)
         memory.total = memory.variables + memory.arena;
     }
     return memory;
+}
+
+/* That of the step launched next. */
+static struct step_slot *next_slot(const struct train_step *step)
+{
+    return &step->slots[step->launched % (step->ahead + 1)];
+}
+
+/* Feeds the next batch, to forward pass `number`. */
+static ttt_status feed_pass(struct train_step *step, const struct train_task *task, int32_t number,
+                            struct step_slot *slot, struct fed *fed)
+{
+    *fed = (struct fed){0};
+    TRY(ttt_plan_writes_done(step->pass));
+    TRY(task->feed(task->context, step->pass, fed));
+    slot->pass = number;
+    return ttt_plan_write_later(step->pass, "step", &slot->pass);
 }
 
 static void forget_culprit(struct train_step *step)
@@ -256,38 +295,54 @@ static ttt_status note_bad_pass(struct train_step *step)
     return TTT_OK;
 }
 
-ttt_status train_step_run(struct train_step *step, const struct train_task *task, int64_t number, double rate,
-                          struct step_result *result)
+static ttt_status run_pass(struct train_step *step, const struct train_task *task, int32_t number,
+                           double rate, struct step_slot *slot)
 {
-    const float rate_f32 = (float)rate;
-    float loss, norm, taken;
-    *result = (struct step_result){0};
+    struct fed fed = {0};
+    TRY(feed_pass(step, task, number, slot, &fed));
+    if (!step->update) {
+        slot->rate = (float)rate;
+        TRY(ttt_plan_write_later(step->pass, "rate", &slot->rate));
+    }
+    slot->samples += fed.samples;
+    slot->waited += fed.waited;
+    return ttt_plan_run(step->pass);
+}
+
+ttt_status train_step_launch(struct train_step *step, const struct train_task *task, int64_t number,
+                             double rate)
+{
+    struct step_slot *slot = next_slot(step);
+    ttt_plan *last = step->update ? step->update : step->pass;
+    *slot = (struct step_slot){0};
     forget_culprit(step);
     for (int pass = 0; pass < step->accumulate; pass++) {
-        const int32_t forward_pass = (int32_t)(number * step->accumulate + pass);
-        struct fed fed = {0};
-        TRY(task->feed(task->context, step->pass, &fed));
-        TRY(ttt_plan_write(step->pass, "step", &forward_pass));
-        if (!step->update)
-            TRY(ttt_plan_write(step->pass, "rate", &rate_f32));
-        TRY(ttt_plan_run(step->pass));
-        if (pass + 1 < step->accumulate)
+        TRY(run_pass(step, task, (int32_t)(number * step->accumulate + pass), rate, slot));
+        if (pass + 1 < step->accumulate && !step->ahead)
             TRY(note_bad_pass(step));
-        result->samples += fed.samples;
-        result->waited += fed.waited;
     }
-    ttt_plan *last = step->update ? step->update : step->pass;
     if (step->update) {
-        TRY(ttt_plan_write(last, "rate", &rate_f32));
+        slot->rate = (float)rate;
+        TRY(ttt_plan_write_later(last, "rate", &slot->rate));
         TRY(ttt_plan_run(last));
     }
-    TRY(ttt_plan_read(last, "loss", &loss));
-    TRY(ttt_plan_read(last, "norm", &norm));
-    TRY(ttt_plan_read(last, "taken", &taken));
-    result->loss = loss;
-    result->norm = norm;
-    result->taken = taken != 0;
-    result->too_large = !result->taken && isfinite(loss) && isfinite(norm);
+    TRY(ttt_plan_read_later(last, "loss", &slot->loss));
+    TRY(ttt_plan_read_later(last, "norm", &slot->norm));
+    TRY(ttt_plan_read_later(last, "taken", &slot->taken));
+    return ttt_device_mark(ttt_plan_device(last), (int)(step->launched++ % (step->ahead + 1)));
+}
+
+ttt_status train_step_finish(struct train_step *step, struct step_result *result)
+{
+    const int index = (int)(step->finished++ % (step->ahead + 1));
+    const struct step_slot *slot = &step->slots[index];
+    TRY(ttt_device_reach(ttt_plan_device(step->pass), index));
+    *result = (struct step_result){.loss = slot->loss,
+                                   .norm = slot->norm,
+                                   .taken = slot->taken != 0,
+                                   .samples = slot->samples,
+                                   .waited = slot->waited};
+    result->too_large = !result->taken && isfinite(slot->loss) && isfinite(slot->norm);
     return TTT_OK;
 }
 
@@ -296,6 +351,17 @@ ttt_status train_step_diagnose(struct train_step *step)
     ttt_status culprit = step->culprit;
     step->culprit = TTT_OK;
     return culprit ? culprit : ttt_plan_check_finite(step->pass);
+}
+
+ttt_status train_step_diagnose_again(struct train_step *step, const struct train_task *task, int64_t number)
+{
+    struct step_slot *slot = next_slot(step);
+    for (int pass = 0; pass < step->accumulate; pass++) {
+        struct fed fed;
+        TRY(feed_pass(step, task, (int32_t)(number * step->accumulate + pass), slot, &fed));
+        TRY(ttt_plan_check_finite(step->pass));
+    }
+    return TTT_OK;
 }
 
 static ttt_status start_average(const struct parameter *parameter, ttt_store *store)

@@ -45,10 +45,12 @@ struct train_task {
     /* Batches that one epoch has. */
     int64_t (*batches)(void *context);
 
-    /* Positions the data: the next batch fed is `batch` of `epoch`. */
-    ttt_status (*start)(void *context, uint64_t epoch, uint64_t batch);
+    /* Positions the data: the next batch fed is `batch` of `epoch`, and goes to `device`, which outlives the
+     * task. */
+    ttt_status (*start)(void *context, ttt_device *device, uint64_t epoch, uint64_t batch);
 
-    /* Writes the next batch into the plan's inputs. */
+    /* Writes the next batch into the plan's inputs; what earlier calls wrote with ttt_plan_write_later has
+     * been copied. */
     ttt_status (*feed)(void *context, ttt_plan *plan, struct fed *fed);
 
     /* Judges the weights in the store, those whose names start with `prefix` ("" or "ema."). */

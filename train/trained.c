@@ -10,6 +10,7 @@
 
 #include "train/checkpoint_file.h"
 #include "train/class_names.h"
+#include "train/config/device.h"
 #include "train/run_folder.h"
 #include "train/snapshot.h"
 #include "vision/lact_nvs.h"
@@ -191,11 +192,10 @@ cleanup:
 static ttt_status load_weights(struct trained *trained)
 {
     safetensors_file *file;
-    const struct config_device *device = &trained->config.device;
     TRY(checkpoint_file_open(trained->weights, trained->step < 0, &file));
     ttt_status status;
     TRY_TO(count_classes(file, trained), cleanup);
-    TRY_TO(ttt_device_open(device->name, device->threads, &trained->device), cleanup);
+    TRY_TO(config_device_open(&trained->config.device, &trained->device), cleanup);
     TRY_TO(ttt_store_create(trained->device, &trained->store), cleanup);
     status = read_weights(file, trained);
 cleanup:
@@ -219,8 +219,6 @@ static ttt_status load_classes(struct trained *trained)
 static ttt_status open_parts(const struct trained_request *request, struct trained *trained)
 {
     TRY(load_config(request, trained));
-    if (trained->config.device.dtype != TTT_F32)
-        return ttt_fail(TTT_UNSUPPORTED, "device.dtype: the CPU computes in f32 only");
     TRY(find_weights(request, trained));
     TRY(load_weights(trained));
     return load_classes(trained);

@@ -29,7 +29,7 @@ struct trained {
  * weights and their averages; it does not matter for a file of weights.
  * TTT_ARGUMENT  nothing at `path`, no such checkpoint, or a config whose run has none
  * TTT_FORMAT    a damaged file, or one of another model: missing, extra and other tensors are named
- * TTT_UNSUPPORTED for a type of number that this build cannot run; otherwise as run_config_load.
+ * TTT_UNSUPPORTED for a type of number that the device does not compute in; otherwise as run_config_load.
  * The caller closes *trained; on failure there is nothing to close. */
 ttt_status trained_open(const struct trained_request *request, struct trained *trained)
     __attribute__((warn_unused_result));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/config/device.h"
 #include "train/run_folder.h"
 #include "ttt/base/clock.h"
 #include "ttt/ops/mse/mse.h"
@@ -80,7 +81,7 @@ static void say(void *context, const char *line)
         v->observer->say(v->observer->context, line);
 }
 
-static ttt_status start(void *context, uint64_t epoch, uint64_t batch)
+static ttt_status start(void *context, ttt_device *device, uint64_t epoch, uint64_t batch)
 {
     struct views *v = context;
     const struct run_config *config = v->config;
@@ -89,6 +90,7 @@ static ttt_status start(void *context, uint64_t epoch, uint64_t batch)
                                                  .threads = config->data.threads,
                                                  .prefetch = config->data.prefetch,
                                                  .cache_bytes = (size_t)config->data.cache,
+                                                 .device = device,
                                                  .seed = (uint64_t)config->run.seed,
                                                  .first_step = epoch * (uint64_t)batches(v) + batch,
                                                  .report = say,
@@ -105,24 +107,23 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
     TRY(scene_loader_next(v->loader, &batch));
     fed->samples = v->config->train.batch_size;
     fed->waited = batch.waited;
-    TRY(ttt_plan_write(plan, "input_images", batch.inputs.images));
-    TRY(ttt_plan_write(plan, "input_fxfycxcy", batch.inputs.fxfycxcy));
-    TRY(ttt_plan_write(plan, "input_c2w", batch.inputs.c2w));
-    TRY(ttt_plan_write(plan, "target_images", batch.targets.images));
-    TRY(ttt_plan_write(plan, "target_fxfycxcy", batch.targets.fxfycxcy));
-    return ttt_plan_write(plan, "target_c2w", batch.targets.c2w);
+    TRY(ttt_plan_write_later(plan, "input_images", batch.inputs.images));
+    TRY(ttt_plan_write_later(plan, "input_fxfycxcy", batch.inputs.fxfycxcy));
+    TRY(ttt_plan_write_later(plan, "input_c2w", batch.inputs.c2w));
+    TRY(ttt_plan_write_later(plan, "target_images", batch.targets.images));
+    TRY(ttt_plan_write_later(plan, "target_fxfycxcy", batch.targets.fxfycxcy));
+    return ttt_plan_write_later(plan, "target_c2w", batch.targets.c2w);
 }
 
 struct views_options views_evaluation_options(const struct run_config *config,
                                               const struct views_sample *sample)
 {
-    const char *rows = config->device.implementations;
     return (struct views_options){.prefix = "",
                                   .sample = sample->options,
                                   .seed = (uint64_t)config->run.seed,
                                   .tokens_per_pass = config->eval.tokens_per_pass,
-                                  .plan = {.implementations = rows && *rows ? rows : NULL,
-                                           .memory_limit = config->device.memory_limit}};
+                                  .dtype = config->device.dtype,
+                                  .plan = config_plan_options(&config->device)};
 }
 
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)

@@ -186,6 +186,7 @@ static ttt_status start_prefetch(struct scene_loader *loader)
         .ahead = options->prefetch,
         .first = options->first_step,
         .end = UINT64_MAX,
+        .device = options->device,
         .slot_bytes = slot_bytes(loader),
         .context = loader,
         .open = open_step,

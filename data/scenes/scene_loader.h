@@ -12,6 +12,7 @@
 #define DATA_SCENES_SCENE_LOADER_H
 
 #include "data/scenes/scene_sample.h"
+#include "ttt/device/device.h"
 
 struct scene_loader_options {
     struct scene_sample_options sample;
@@ -19,6 +20,7 @@ struct scene_loader_options {
     int threads;        /* 0 .. 256; 0: scene_loader_next loads by itself */
     int prefetch;       /* >= 1: batches loaded ahead; without threads none are */
     size_t cache_bytes; /* for decoded pictures at the sample's size; 0: none are kept */
+    ttt_device *device; /* as in prefetch.h */
     uint64_t seed, first_step;
     /* NULL, or called by scene_loader_next, in its thread, with one line per bad scene. */
     void (*report)(void *context, const char *line);

@@ -231,6 +231,20 @@ static void sizes_that_do_not_fit(void **state)
     assert_int_equal(access("runs/tiny", F_OK), -1);
 }
 
+static void devices_that_are_not_there(void **state)
+{
+    (void)state;
+    check_refusal(2, "there is no device 'cuda:99'; this", "train", "tiny.yaml", "--device=cuda:99");
+    check_refusal(2, "has: cpu", "verify", "tiny.yaml", "--device", "cuda:99");
+    check_refusal(2, "there is no device 'cuda:99'", "bench", "ops", "--device", "cuda:99");
+    check_refusal(2, "device.name: 'gpu' is no device", "train", "tiny.yaml", "--device", "gpu");
+    check_refusal(2, "cpu computes in f32 only", "train", "tiny.yaml", "--dtype", "bf16");
+    check_refusal(2, "cpu computes in f32 only", "bench", "ops", "--dtype", "bf16");
+    check_refusal(2, "should be f32 or bf16", "bench", "ops", "--dtype", "f16");
+    check_refusal(2, "--device and --dtype go with a config", "info", "--device", "cpu");
+    assert_int_equal(access("runs/tiny", F_OK), -1);
+}
+
 static void data_that_are_not_there(void **state)
 {
     (void)state;
@@ -264,6 +278,7 @@ int main(void)
         cmocka_unit_test(files_of_weights),
         cmocka_unit_test(runs_that_are_not_there),
         cmocka_unit_test(sizes_that_do_not_fit),
+        cmocka_unit_test(devices_that_are_not_there),
         cmocka_unit_test(data_that_are_not_there),
     };
     return cmocka_run_group_tests(tests, training_enter, training_leave);

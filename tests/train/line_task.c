@@ -48,8 +48,9 @@ static int64_t batches(void *context)
     return line_batches;
 }
 
-static ttt_status start(void *context, uint64_t epoch, uint64_t batch)
+static ttt_status start(void *context, ttt_device *device, uint64_t epoch, uint64_t batch)
 {
+    (void)device;
     struct line_task *line = context;
     line->next = epoch * line_batches + batch;
     return TTT_OK;

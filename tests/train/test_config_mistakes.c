@@ -105,7 +105,8 @@ static void wrong_types_are_named(void **state)
          "allowed: one of bilinear, bicubic, lanczos"},
         {"device: {implementations: matmull:cblas}",
          "device.implementations: implementation 'matmull:cblas': there is no operator..."},
-        {"device: {name: cuda}", "device.name: 'cuda' is unknown; the nearest is cpu; allowed: one of cpu"},
+        {"device: {name: gpu}", "device.name: 'gpu' is no device; allowed: cpu, cuda, or cuda:1 and so on"},
+        {"device: {name: 'cuda:'}", "device.name: 'cuda:' is no device..."},
         {"device: {memory_limit: 8GB}",
          "device.memory_limit: '8GB' is not a whole number; allowed: bytes as a "
          "whole number, with K, M, G or T for powers of 1024"},

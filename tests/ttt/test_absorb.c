@@ -280,7 +280,7 @@ static void compare(const struct pattern *p, const struct graph_fixture *is,
     for (int64_t i = 0; i < count; i++)
         expected[i] = y[i];
     double error = count ? relative_error(x, expected, count) : 0;
-    if (!(error <= tolerance_of(OUTPUT)))
+    if (!(error <= tolerance_of(OUTPUT, TTT_F32)))
         fail_msg("%s with %s: %s is off by %g", p->name, rows, output, error);
     free(x);
     free(y);

@@ -164,7 +164,8 @@ static bool attempt_row(struct attempt *a)
         if (depth == WITH_GRADIENT && op_depth(a->problem) == WITH_SECOND)
             continue; /* the second gradient's graph holds the first */
         a->way.depth = (enum depth)depth;
-        for (int unfused = 0; unfused <= (a->way.op->compose != NULL); unfused++) {
+        const bool fused_only = !a->way.op->compose || (a->problem->c.fused_bf16 && a->way.types != OP_F32);
+        for (int unfused = 0; unfused <= !fused_only; unfused++) {
             a->way.keep_chains = unfused;
             taken |= attempt(a);
         }
@@ -229,7 +230,8 @@ static void check_place(struct run *run, const struct place *place, const ttt_op
                         const struct op_test *test)
 {
     struct tally tally = {0};
-    if (!place->device[0] || !op_has_row(op, place->kind) || (place->types != OP_F32 && !op_knows_bf16(op)))
+    if (!place->device[0] || !op_has_row(op, place->kind) ||
+        (place->types == OP_F32 ? test->bf16_only : !op_knows_bf16(op)))
         return;
     for (int i = 0; i < test->n_cases; i++)
         check_case(run, place, &tally, op, test, i);
@@ -304,7 +306,8 @@ static void operators_without_a_row(void **state)
         on_cuda += op_has_row(op, TTT_CUDA);
         if (!op_has_row(op, TTT_CUDA) && at < sizeof missing)
             at += (size_t)snprintf(missing + at, sizeof missing - at, " %s", op->name);
-        if (!op_has_row(op, TTT_CPU) && !op_has_row(op, TTT_CUDA))
+        const struct op_test *test = oracle_find(op->name);
+        if (!op_has_row(op, TTT_CPU) && !op_has_row(op, TTT_CUDA) && !(test && test->bf16_only))
             fail_msg("operator %s has no row at all", op->name);
     }
     if (on_cuda && at)

@@ -8,6 +8,7 @@
 #include "tools/bench/memory.h"
 #include "tools/bench/pictures.h"
 #include "tools/bench/profile.h"
+#include "train/config/device.h"
 
 struct bench {
     const struct run_config *config;
@@ -31,13 +32,13 @@ static ttt_status classify(void *context)
 static ttt_status set_up(struct bench *b)
 {
     const struct run_config *config = b->config;
-    const char *rows = config->device.implementations;
     const struct classifier_options options = {
         .prefix = "",
         .batch = config->eval.batch_size,
-        .plan = {.implementations = *rows ? rows : NULL, .memory_limit = config->device.memory_limit},
+        .dtype = config->device.dtype,
+        .plan = config_plan_options(&config->device),
     };
-    TRY(bench_machine_open(config->device.name, config->device.threads, &b->machine));
+    TRY(bench_machine_open(&config->device, &b->machine));
     TRY(ttt_store_create(b->machine.device, &b->store));
     TRY(classifier_create(&config->model.vittt, b->store, &options, &b->classifier));
     return bench_pictures(&config->model.vittt, options.batch, &b->images);
@@ -45,7 +46,7 @@ static ttt_status set_up(struct bench *b)
 
 static ttt_status measure(struct bench *b)
 {
-    b->before = bench_peak_start();
+    b->before = bench_peak_start(b->machine.device);
     TRY(classifier_prepare(&b->classifier));
     TRY(vittt_initialise(&b->config->model.vittt, b->store, 0));
     TRY(bench_time(classify, b, b->options->warmup, b->options->runs, &b->times));
@@ -79,7 +80,8 @@ static ttt_status print_table(const struct bench *b, const struct bench_measurem
 static ttt_status report(const struct bench *b)
 {
     char name[128];
-    const int64_t logits = (int64_t)b->classifier.batch * b->classifier.classes * (int64_t)sizeof(float);
+    const int64_t rows = b->before.device ? 0 : b->classifier.batch; /* of logits beside the plan's memory */
+    const int64_t logits = rows * b->classifier.classes * (int64_t)sizeof(float);
     snprintf(name, sizeof name, "infer %s", b->config->model.name);
     /* Of the classifier's own buffers the one for incomplete batches is not touched here. */
     const struct bench_measurement m = {

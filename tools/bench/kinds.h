@@ -12,7 +12,7 @@ struct bench_options {
     bool profile, json;
 };
 
-/* Each prints its measurements to stdout.  The config is f32 and, for the task classify, says how many
+/* Each prints its measurements to stdout.  The config, for the task classify, says how many
  * classes there are; the loader is that of classify. */
 ttt_status bench_train(const struct run_config *config, const struct bench_options *options);
 ttt_status bench_infer(const struct run_config *config, const struct bench_options *options);
@@ -22,7 +22,8 @@ ttt_status bench_views(const struct run_config *config, const struct bench_optio
 ttt_status bench_loader(const struct run_config *config, const struct bench_options *options);
 
 /* only: names of operators with commas between, or NULL for all.  TTT_ARGUMENT for a name that is none. */
-ttt_status bench_ops(const char *only, int threads, const struct bench_options *options);
+ttt_status bench_ops(const char *only, const struct config_device *device,
+                     const struct bench_options *options);
 
 /* Prints the cases of bench_ops, without running them. */
 void bench_ops_list(void);

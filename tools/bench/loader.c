@@ -83,7 +83,7 @@ static ttt_status set_up(struct bench *b, const struct run_config *config)
         b->sample[work].decode.decode_whole = work == TRAIN_WHOLE;
     }
     b->pictures = b->set->count < PICTURES ? b->set->count : PICTURES;
-    return bench_machine_open(config->device.name, config->device.threads, &b->machine);
+    return bench_machine_open(&config->device, &b->machine);
 }
 
 /* Times each kind of work once. */
@@ -91,7 +91,7 @@ static ttt_status time_round(const struct bench *b, struct result *results, doub
 {
     for (int work = 0; work < WORKS; work++) {
         struct run run = {b, &results[work]};
-        const struct bench_peak before = bench_peak_start();
+        const struct bench_peak before = bench_peak_start(NULL);
         struct bench_times once;
         TRY(bench_time(read_pictures, &run, 0, 1, &once));
         const int64_t peak = bench_peak_end(&before);

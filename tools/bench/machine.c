@@ -4,11 +4,12 @@
 #include <stdio.h>
 
 #include "tools/output.h"
+#include "train/config/device.h"
 
-ttt_status bench_machine_open(const char *name, int threads, struct bench_machine *machine)
+ttt_status bench_machine_open(const struct config_device *config, struct bench_machine *machine)
 {
-    *machine = (struct bench_machine){0};
-    TRY(ttt_device_open(name, threads, &machine->device));
+    *machine = (struct bench_machine){.dtype = config->dtype};
+    TRY(config_device_open(config, &machine->device));
     ttt_status status = ttt_device_measure(machine->device, &machine->before);
     if (status)
         bench_machine_close(machine);
@@ -26,12 +27,27 @@ ttt_status bench_machine_finish(struct bench_machine *machine)
     return ttt_device_measure(machine->device, &machine->after);
 }
 
+static double higher(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double matmul_of(const struct bench_machine *machine, const ttt_device_rates *rates)
+{
+    return machine->dtype == TTT_BF16 ? rates->bf16_matmul_flops : rates->matmul_flops;
+}
+
 ttt_device_rates bench_machine_rates(const struct bench_machine *machine)
 {
     const ttt_device_rates *a = &machine->before, *b = &machine->after;
-    return (ttt_device_rates){.matmul_flops =
-                                  a->matmul_flops > b->matmul_flops ? a->matmul_flops : b->matmul_flops,
-                              .copy_bytes = a->copy_bytes > b->copy_bytes ? a->copy_bytes : b->copy_bytes};
+    return (ttt_device_rates){.matmul_flops = higher(matmul_of(machine, a), matmul_of(machine, b)),
+                              .bf16_matmul_flops = higher(a->bf16_matmul_flops, b->bf16_matmul_flops),
+                              .copy_bytes = higher(a->copy_bytes, b->copy_bytes)};
+}
+
+const char *bench_machine_matmul(const struct bench_machine *machine)
+{
+    return machine->dtype == TTT_BF16 ? "bf16 matmul" : "SGEMM";
 }
 
 static void print_rate(const char *what, double before, double after, const char *unit)
@@ -43,6 +59,7 @@ static void print_rate(const char *what, double before, double after, const char
 void bench_machine_print(const struct bench_machine *machine)
 {
     printf("  machine   %s: %s\n", ttt_device_name(machine->device), ttt_device_description(machine->device));
-    print_rate("SGEMM", machine->before.matmul_flops, machine->after.matmul_flops, "FLOP/s");
+    print_rate(bench_machine_matmul(machine), matmul_of(machine, &machine->before),
+               matmul_of(machine, &machine->after), "FLOP/s");
     print_rate("copy", machine->before.copy_bytes, machine->after.copy_bytes, "B/s");
 }

@@ -19,10 +19,10 @@ static json_t *shared_keys(const struct bench_measurement *m, const struct bench
     const double seconds = m->times.median;
     json_t *predicted = m->predicted_peak_bytes ? json_integer(m->predicted_peak_bytes) : json_null();
     return json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:f, s:f, s:f, s:o, s:f, s:f, s:I, s:o}", "name",
-                     m->name, "device", ttt_device_name(machine->device), "dtype", ttt_dtype_name(TTT_F32),
-                     "threads", ttt_device_threads(machine->device), "batch", (json_int_t)m->batch, "runs",
-                     m->times.runs, "seconds", seconds, "fastest_seconds", m->times.fastest,
-                     "items_per_second", (double)m->batch / seconds, "flops_per_second",
+                     m->name, "device", ttt_device_name(machine->device), "dtype",
+                     ttt_dtype_name(machine->dtype), "threads", ttt_device_threads(machine->device), "batch",
+                     (json_int_t)m->batch, "runs", m->times.runs, "seconds", seconds, "fastest_seconds",
+                     m->times.fastest, "items_per_second", (double)m->batch / seconds, "flops_per_second",
                      real_or_null(m->flops / seconds), "matmul_flops_per_second", rates.matmul_flops,
                      "copy_bytes_per_second", rates.copy_bytes, "peak_bytes", (json_int_t)m->peak_bytes,
                      "predicted_peak_bytes", predicted);
@@ -49,11 +49,11 @@ void bench_measurement_print(const struct bench_measurement *m, const struct ben
     printf("  time      %.4g s for %lld %s (median of %d, fastest %.4g s)\n", seconds, (long long)m->batch,
            items, m->times.runs, m->times.fastest);
     printf("  speed     %.1f %s/s\n", (double)m->batch / seconds, items);
-    /* The SGEMM rate is its fastest run's, so on a busy machine the fastest run is what compares with it. */
-    const double sgemm = bench_machine_rates(machine).matmul_flops;
-    printf("  work      %s, %s: %.1f%% of the SGEMM rate (the fastest run: %.1f%%)\n",
-           output_si(m->flops, "FLOP").text, output_si(rate, "FLOP/s").text, 100 * rate / sgemm,
-           100 * m->flops / m->times.fastest / sgemm);
+    /* The rate is its fastest run's, so on a busy machine the fastest run is what compares with it. */
+    const double matmul = bench_machine_rates(machine).matmul_flops;
+    printf("  work      %s, %s: %.1f%% of the %s rate (the fastest run: %.1f%%)\n",
+           output_si(m->flops, "FLOP").text, output_si(rate, "FLOP/s").text, 100 * rate / matmul,
+           bench_machine_matmul(machine), 100 * m->flops / m->times.fastest / matmul);
 }
 
 void bench_memory_print(const struct bench_measurement *m, const ttt_plan_memory *plan)

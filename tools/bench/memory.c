@@ -1,4 +1,4 @@
-/* How much memory the process holds, from Linux's /proc/self. */
+/* How much memory the process holds: on the host from Linux's /proc/self, on a GPU from its driver. */
 #include "tools/bench/memory.h"
 
 #include <malloc.h>
@@ -30,8 +30,16 @@ static bool forget_peak(void)
     return fclose(file) == 0 && written;
 }
 
-struct bench_peak bench_peak_start(void)
+/* In use by everybody: a benchmark is alone on its GPU. */
+static int64_t device_bytes(const ttt_device *device)
 {
+    return ttt_device_memory_total(device) - ttt_device_memory_free(device);
+}
+
+struct bench_peak bench_peak_start(const ttt_device *device)
+{
+    if (device && ttt_device_kind_of(device) == TTT_CUDA)
+        return (struct bench_peak){.device = device, .before = device_bytes(device)};
     malloc_trim(0);
     bool restarted = forget_peak();
     return (struct bench_peak){.before = own_bytes("VmRSS"), .restarted = restarted};
@@ -39,5 +47,5 @@ struct bench_peak bench_peak_start(void)
 
 int64_t bench_peak_end(const struct bench_peak *peak)
 {
-    return own_bytes(peak->restarted ? "VmHWM" : "VmRSS");
+    return peak->device ? device_bytes(peak->device) : own_bytes(peak->restarted ? "VmHWM" : "VmRSS");
 }

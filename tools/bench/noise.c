@@ -12,12 +12,29 @@
 #include "ttt/base/random.h"
 #include "vision/lact_nvs.h"
 
+/* Copies an input to host memory of the plan's device. */
+static ttt_status take(struct bench_noise *noise, ttt_plan *plan, int i)
+{
+    ttt_dtype dtype;
+    ttt_shape shape;
+    if (!ttt_plan_describe(plan, noise->inputs[i].name, &dtype, &shape))
+        return ttt_fail(TTT_ARGUMENT, "the task has no input '%s'", noise->inputs[i].name);
+    const size_t bytes = (size_t)ttt_shape_elements(shape) * ttt_dtype_size(dtype);
+    noise->device = ttt_plan_device(plan);
+    TRY(ttt_device_allocate_host(noise->device, bytes, &noise->inputs[i].fed));
+    memcpy(noise->inputs[i].fed, noise->inputs[i].values, bytes);
+    return TTT_OK;
+}
+
 static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
 {
-    const struct bench_noise *noise = context;
+    struct bench_noise *noise = context;
     *fed = (struct fed){.samples = noise->config->train.batch_size};
-    for (int i = 0; i < BENCH_NOISE_INPUTS && noise->inputs[i].name; i++)
-        TRY(ttt_plan_write(plan, noise->inputs[i].name, noise->inputs[i].values));
+    for (int i = 0; i < BENCH_NOISE_INPUTS && noise->inputs[i].name; i++) {
+        if (!noise->inputs[i].fed)
+            TRY(take(noise, plan, i));
+        TRY(ttt_plan_write_later(plan, noise->inputs[i].name, noise->inputs[i].fed));
+    }
     return TTT_OK;
 }
 
@@ -142,6 +159,9 @@ ttt_status bench_noise_create(const struct run_config *config, struct bench_nois
 void bench_noise_free(struct bench_noise *noise)
 {
     /* Of a block of views the pictures' memory is that of the cameras too. */
+    for (int i = 0; i < BENCH_NOISE_INPUTS; i++)
+        if (noise->inputs[i].fed)
+            ttt_device_release_host(noise->device, noise->inputs[i].fed);
     const bool views = noise->items && strcmp(noise->items, "scenes") == 0;
     for (int i = 0; i < BENCH_NOISE_INPUTS; i += views ? 3 : 1)
         free(noise->inputs[i].values);

@@ -10,12 +10,14 @@ enum { BENCH_NOISE_INPUTS = 6 };
 
 struct bench_noise {
     const struct run_config *config;
+    ttt_device *device;     /* whose host memory `fed` is */
     struct train_task task; /* parameters, initialise, loss, feed */
     const char *items;      /* what a batch has: "pictures" */
     char about[128];        /* "4 pictures of 64x64 pixels" */
     struct {
         const char *name;
         float *values;
+        void *fed; /* the same where the device copies from fastest; NULL before the first pass */
     } inputs[BENCH_NOISE_INPUTS]; /* of one forward pass; name NULL: none */
 };
 

@@ -185,6 +185,7 @@ static ttt_status measure_row(struct bench *b, struct row *row, bool *taken)
     char choice[128];
     ttt_status status;
     TRY_TO(ttt_graph_create(&g.graph), cleanup);
+    ttt_graph_target(g.graph, ttt_device_kind_of(b->machine.device), b->machine.dtype);
     TRY_TO(ttt_store_create(b->machine.device, &store), cleanup);
     row->c->build(&g, row->c->size);
     TRY_TO(ttt_plan_create(g.graph, store, NULL, &plan), cleanup);
@@ -199,7 +200,7 @@ static ttt_status measure_row(struct bench *b, struct row *row, bool *taken)
         status = TTT_OK;
     }
     if (!status && *taken) {
-        const struct bench_peak before = bench_peak_start();
+        const struct bench_peak before = bench_peak_start(b->machine.device);
         row->predicted = before.before + ttt_plan_memory_of(plan).total;
         status = time_plan(b->options, plan, store, g.inputs, row);
         row->peak = bench_peak_end(&before);
@@ -258,10 +259,11 @@ static ttt_status print_json(const struct bench *b)
 static ttt_status print_table(const struct bench *b)
 {
     const ttt_device_rates rates = bench_machine_rates(&b->machine);
-    printf("ops: %d pictures or views, f32; of limit: least time at these rates over time\n", BENCH_OP_BATCH);
+    printf("ops: %d pictures or views, %s; of limit: least time at these rates over time\n", BENCH_OP_BATCH,
+           ttt_dtype_name(b->machine.dtype));
     bench_machine_print(&b->machine);
     printf("\n%-24s %-28s %-8s %5s %10s %9s %8s %7s %8s %8s\n", "operator", "case", "row", "runs", "ms",
-           "GFLOP/s", "of SGEMM", "GB/s", "of copy", "of limit");
+           "GFLOP/s", "of matmul", "GB/s", "of copy", "of limit");
     for (int i = 0; i < b->count; i++) {
         const struct row *row = &b->rows[i];
         const double seconds = row->times.median > 0 ? row->times.median : 1e-9;
@@ -284,11 +286,12 @@ static ttt_status run_cases(struct bench *b, const char *only)
     return b->options->json ? print_json(b) : print_table(b);
 }
 
-ttt_status bench_ops(const char *only, int threads, const struct bench_options *options)
+ttt_status bench_ops(const char *only, const struct config_device *device,
+                     const struct bench_options *options)
 {
     struct bench b = {.options = options};
     TRY(check_only(only));
-    TRY(bench_machine_open("cpu", threads, &b.machine));
+    TRY(bench_machine_open(device, &b.machine));
     ttt_status status = run_cases(&b, only);
     free(b.rows);
     bench_machine_close(&b.machine);

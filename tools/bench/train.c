@@ -26,11 +26,15 @@ struct bench {
     struct bench_profile profile;
 };
 
+/* In a long run: where steps run ahead, the oldest is waited for while this one goes on. */
 static ttt_status take_step(void *context)
 {
     struct bench *b = context;
     struct step_result result;
-    TRY(train_step_run(&b->step, &b->noise.task, b->steps++, rate, &result));
+    TRY(train_step_launch(&b->step, &b->noise.task, b->steps++, rate));
+    if (b->step.launched - b->step.finished <= b->step.ahead)
+        return TTT_OK;
+    TRY(train_step_finish(&b->step, &result));
     return result.taken ? TTT_OK
                         : ttt_fail(TTT_NUMERIC, "the step was skipped: loss %g, gradient norm %g",
                                    result.loss, result.norm);
@@ -39,7 +43,7 @@ static ttt_status take_step(void *context)
 static ttt_status set_up(struct bench *b)
 {
     TRY(bench_noise_create(b->config, &b->noise));
-    TRY(bench_machine_open(b->config->device.name, b->config->device.threads, &b->machine));
+    TRY(bench_machine_open(&b->config->device, &b->machine));
     TRY(ttt_store_create(b->machine.device, &b->store));
     return train_step_create(&b->noise.task, b->config, b->store, &b->step);
 }
@@ -47,7 +51,7 @@ static ttt_status set_up(struct bench *b)
 static ttt_status measure(struct bench *b)
 {
     const struct bench_options *options = b->options;
-    b->before = bench_peak_start();
+    b->before = bench_peak_start(b->machine.device);
     TRY(train_step_prepare(&b->step));
     TRY(b->noise.task.initialise(&b->noise, b->store, 0));
     TRY(bench_time(take_step, b, options->warmup, options->runs, &b->times));
@@ -121,7 +125,7 @@ ttt_status bench_train(const struct run_config *config, const struct bench_optio
     bench_profile_clear(&b.profile);
     train_step_destroy(&b.step);
     ttt_store_destroy(b.store);
-    bench_machine_close(&b.machine);
     bench_noise_free(&b.noise);
+    bench_machine_close(&b.machine);
     return status;
 }

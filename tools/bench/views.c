@@ -9,6 +9,7 @@
 #include "tools/bench/noise.h"
 #include "tools/bench/profile.h"
 #include "tools/output.h"
+#include "train/config/device.h"
 
 enum { DOUBLINGS = 3 };
 
@@ -49,13 +50,13 @@ static ttt_status render(void *context)
 
 static ttt_status make_renderer(struct bench *b, int inputs)
 {
-    const char *rows = b->config->device.implementations;
     const struct view_renderer_options options = {
         .prefix = "",
         .inputs = inputs,
         .at_once = view_renderer_views_at_once(b->model, INT32_MAX),
         .tokens_per_pass = b->tokens_per_pass,
-        .plan = {.implementations = *rows ? rows : NULL, .memory_limit = b->config->device.memory_limit},
+        .dtype = b->config->device.dtype,
+        .plan = config_plan_options(&b->config->device),
     };
     return view_renderer_create(b->model, b->store, &options, b->renderer);
 }
@@ -83,7 +84,7 @@ static ttt_status set_up(struct bench *b)
     b->tokens_per_pass = b->config->eval.tokens_per_pass;
     if (!b->tokens_per_pass)
         b->tokens_per_pass = tokens * (views > 1 ? views / 2 : 1);
-    TRY(bench_machine_open(b->config->device.name, b->config->device.threads, &b->machine));
+    TRY(bench_machine_open(&b->config->device, &b->machine));
     TRY(ttt_store_create(b->machine.device, &b->store));
     TRY(lact_nvs_parameters(b->model, &parameters, &count));
     ttt_status status = parameters_initialise(parameters, count, b->store, 0);
@@ -109,7 +110,7 @@ static ttt_status measure_reconstruction(struct bench *b, int views, struct seri
     TRY(make_renderer(b, views));
     s->memory = b->renderer->memory;
     s->flops = b->renderer->reconstruct_flops;
-    const struct bench_peak before = bench_peak_start();
+    const struct bench_peak before = bench_peak_start(b->machine.device);
     TRY(bench_time(reconstruct, b, b->options->warmup, b->options->runs, &s->times));
     s->before = before.before;
     s->peak = bench_peak_end(&before);
@@ -128,7 +129,7 @@ static ttt_status measure_rendering(struct bench *b)
     if (!b->pictures)
         return ttt_fail(TTT_MEMORY, "no memory for %d pictures", at_once);
     s->flops = b->renderer->render_flops;
-    const struct bench_peak before = bench_peak_start();
+    const struct bench_peak before = bench_peak_start(b->machine.device);
     TRY(bench_time(render, b, b->options->warmup, b->options->runs, &s->times));
     s->before = before.before;
     s->peak = bench_peak_end(&before);

@@ -54,9 +54,10 @@ static ttt_status check_all(const struct fixture *fixture, const struct cameras 
     return TTT_OK;
 }
 
-ttt_status verify_cameras(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_cameras(const struct fixture *fixture, const struct verify_place *place,
+                          struct report *report)
 {
-    (void)device;
+    (void)place;
     const safetensors_tensor *given;
     TRY(fixture_tensor_of_rank(fixture, "in.c2w", 3, &given));
     if (given->shape[0] > VIEWS_MAX || given->shape[1] != 4 || given->shape[2] != 4)

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-ttt_status computation_create(const struct fixture *fixture, ttt_device *device, struct computation *c)
+ttt_status computation_create(const struct fixture *fixture, const struct verify_place *place,
+                              struct computation *c)
 {
     *c = (struct computation){
-        .fixture = fixture, .of_outputs = VERIFY_OUTPUT, .of_gradients = VERIFY_GRADIENT};
+        .fixture = fixture, .place = *place, .of_outputs = VERIFY_OUTPUT, .of_gradients = VERIFY_GRADIENT};
     TRY(ttt_graph_create(&c->graph));
-    ttt_status status = ttt_store_create(device, &c->store);
+    ttt_graph_target(c->graph, ttt_device_kind_of(place->device), place->dtype);
+    ttt_status status = ttt_store_create(place->device, &c->store);
     if (status)
         computation_destroy(c);
     return status;
@@ -122,6 +124,7 @@ static bool has_parameter(const struct computation *c, const char *name)
 
 ttt_status computation_report(const struct computation *c, struct report *report)
 {
+    report->dtype = c->place.dtype;
     for (size_t i = 0; i < safetensors_count(c->fixture->file); i++) {
         const safetensors_tensor *tensor = safetensors_at(c->fixture->file, i);
         const bool is_gradient = !strncmp(tensor->name, "grad.", 5);

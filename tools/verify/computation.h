@@ -3,6 +3,7 @@
 #define TOOLS_VERIFY_COMPUTATION_H
 
 #include "tools/verify/fixture.h"
+#include "tools/verify/place.h"
 #include "tools/verify/report.h"
 #include "ttt/graph/graph.h"
 #include "ttt/graph/plan.h"
@@ -13,6 +14,7 @@ enum { COMPUTATION_MOST_INPUTS = 12 };
 
 struct computation {
     const struct fixture *fixture;
+    struct verify_place place;
     ttt_graph *graph;
     ttt_store *store;
     ttt_plan *plan; /* after computation_run */
@@ -22,8 +24,8 @@ struct computation {
 };
 
 /* On failure there is nothing to destroy. */
-ttt_status computation_create(const struct fixture *fixture, ttt_device *device, struct computation *c)
-    __attribute__((warn_unused_result));
+ttt_status computation_create(const struct fixture *fixture, const struct verify_place *place,
+                              struct computation *c) __attribute__((warn_unused_result));
 void computation_destroy(struct computation *c);
 
 /* An input that run fills from the fixture's tensor `name`, which must have this shape. */

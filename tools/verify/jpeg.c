@@ -23,9 +23,9 @@ static ttt_status check_one(const struct fixture *fixture, const safetensors_ten
     return status;
 }
 
-ttt_status verify_jpeg(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_jpeg(const struct fixture *fixture, const struct verify_place *place, struct report *report)
 {
-    (void)device;
+    (void)place;
     for (size_t i = 0; i < safetensors_count(fixture->file); i++) {
         const safetensors_tensor *tensor = safetensors_at(fixture->file, i);
         if (!strncmp(tensor->name, "out.", 4))

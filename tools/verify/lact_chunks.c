@@ -119,11 +119,11 @@ static ttt_status name_rows(struct report *report, int first)
 }
 
 static ttt_status check_form(const struct fixture *fixture, const struct chunks *chunks, bool parallel,
-                             ttt_device *device, struct report *report)
+                             const struct verify_place *place, struct report *report)
 {
     struct computation c;
     const int first = report->count;
-    TRY(computation_create(fixture, device, &c));
+    TRY(computation_create(fixture, place, &c));
     ttt_status status = TTT_OK;
     if (chunks->options.variant.condition_gradient && ttt_chunks_obstacle(&chunks->options.variant)) {
         c.of_outputs = VERIFY_FED_BACK_OUTPUT;
@@ -139,12 +139,13 @@ cleanup:
     return status;
 }
 
-ttt_status verify_lact_chunks(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_lact_chunks(const struct fixture *fixture, const struct verify_place *place,
+                              struct report *report)
 {
     struct chunks chunks;
     TRY(read_chunks(fixture, &chunks));
-    TRY(check_form(fixture, &chunks, false, device, report));
+    TRY(check_form(fixture, &chunks, false, place, report));
     if (ttt_chunks_obstacle(&chunks.options.variant))
         return TTT_OK;
-    return check_form(fixture, &chunks, true, device, report);
+    return check_form(fixture, &chunks, true, place, report);
 }

@@ -103,11 +103,12 @@ static ttt_status build(struct computation *c, struct layer *layer)
     return computation_gradient(c, "x", x, gradients[PARAMETER_COUNT]);
 }
 
-ttt_status verify_lact_layer(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_lact_layer(const struct fixture *fixture, const struct verify_place *place,
+                             struct report *report)
 {
     struct computation c;
     struct layer layer;
-    TRY(computation_create(fixture, device, &c));
+    TRY(computation_create(fixture, place, &c));
     ttt_status status = TTT_OK;
     TRY_TO(build(&c, &layer), cleanup);
     TRY_TO(computation_run(&c), cleanup);

@@ -110,8 +110,10 @@ static ttt_status build_forward(struct computation *c, struct model *m)
 /* Another graph over the store of `whole`, whose variables are filled already. */
 static ttt_status share_store(const struct computation *whole, struct computation *part)
 {
-    *part = (struct computation){.fixture = whole->fixture, .store = whole->store};
-    return ttt_graph_create(&part->graph);
+    *part = (struct computation){.fixture = whole->fixture, .place = whole->place, .store = whole->store};
+    TRY(ttt_graph_create(&part->graph));
+    ttt_graph_target(part->graph, ttt_device_kind_of(part->place.device), part->place.dtype);
+    return TTT_OK;
 }
 
 static void part_destroy(struct computation *part)
@@ -240,13 +242,14 @@ static void allow_cancelling(const struct fixture *fixture, struct report *repor
     }
 }
 
-ttt_status verify_lact_model(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_lact_model(const struct fixture *fixture, const struct verify_place *place,
+                             struct report *report)
 {
     struct model model;
     struct computation c = {0};
     ttt_status status = TTT_OK;
     TRY_TO(model_create(fixture, &model), cleanup);
-    TRY_TO(computation_create(fixture, device, &c), cleanup);
+    TRY_TO(computation_create(fixture, place, &c), cleanup);
     TRY_TO(build_forward(&c, &model), cleanup);
     TRY_TO(computation_run(&c), cleanup);
     TRY_TO(computation_report(&c, report), cleanup);

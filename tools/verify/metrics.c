@@ -22,9 +22,10 @@ static ttt_status check(const struct fixture *fixture, const safetensors_tensor 
     return report_doubles(report, expected_ssim, &ssim, VERIFY_OUTPUT);
 }
 
-ttt_status verify_metrics(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_metrics(const struct fixture *fixture, const struct verify_place *place,
+                          struct report *report)
 {
-    (void)device;
+    (void)place;
     const safetensors_tensor *a, *b;
     TRY(fixture_tensor_of_rank(fixture, "in.a", 3, &a));
     if (a->shape[0] > SIDE_MAX || a->shape[1] > SIDE_MAX || a->shape[2] > 4)

@@ -115,13 +115,14 @@ static ttt_status take_steps(const struct fixture *fixture, struct optimiser *o,
     return TTT_OK;
 }
 
-static ttt_status check_steps(const struct fixture *fixture, ttt_device *device, struct report *report)
+static ttt_status check_steps(const struct fixture *fixture, const struct verify_place *place,
+                              struct report *report)
 {
     struct optimiser o = {0};
     ttt_status status = TTT_OK;
     TRY(read_shape(fixture, &o.shape));
     TRY_TO(ttt_graph_create(&o.graph), cleanup);
-    TRY_TO(ttt_store_create(device, &o.store), cleanup);
+    TRY_TO(ttt_store_create(place->device, &o.store), cleanup);
     TRY_TO(build(fixture, &o), cleanup);
     TRY_TO(prepare(fixture, &o), cleanup);
     TRY_TO(take_steps(fixture, &o, report), cleanup);
@@ -165,8 +166,9 @@ static ttt_status check_schedules(const struct fixture *fixture, struct report *
     return check_schedule(fixture, "out.cosine_to_floor", &schedule, report);
 }
 
-ttt_status verify_optimiser(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_optimiser(const struct fixture *fixture, const struct verify_place *place,
+                            struct report *report)
 {
-    TRY(check_steps(fixture, device, report));
+    TRY(check_steps(fixture, place, report));
     return check_schedules(fixture, report);
 }

@@ -56,7 +56,7 @@ ttt_status report_doubles(struct report *report, const safetensors_tensor *expec
     if (row) {
         safetensors_to_f64(expected, truth);
         row->error = relative_error(values, truth, expected->count);
-        row->tolerance = verify_tolerance(quantity, expected->name);
+        row->tolerance = verify_tolerance(quantity, report->dtype, expected->name);
     }
     free(truth);
     return row ? TTT_OK : ttt_fail(TTT_MEMORY, "out of memory to compare '%s'", expected->name);

@@ -22,6 +22,7 @@ struct report_row {
 struct report {
     struct report_row *rows;
     int count, room;
+    ttt_dtype dtype; /* of the activations behind the rows that are added; 0: f32 */
 };
 
 void report_free(struct report *report);

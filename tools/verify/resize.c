@@ -125,9 +125,10 @@ cleanup:
     return status;
 }
 
-ttt_status verify_resize(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_resize(const struct fixture *fixture, const struct verify_place *place,
+                         struct report *report)
 {
-    (void)device;
+    (void)place;
     for (size_t i = 0; i < safetensors_count(fixture->file); i++) {
         const safetensors_tensor *tensor = safetensors_at(fixture->file, i);
         if (!strncmp(tensor->name, "out.", 4) && strncmp(tensor->name, "out.val_", 8))

@@ -2,6 +2,8 @@
 #ifndef TOOLS_VERIFY_TOLERANCE_H
 #define TOOLS_VERIFY_TOLERANCE_H
 
+#include "ttt/base/dtype.h"
+
 enum verify_quantity {
     VERIFY_OUTPUT,
     VERIFY_GRADIENT,
@@ -9,7 +11,8 @@ enum verify_quantity {
     VERIFY_FED_BACK_GRADIENT,
 };
 
-/* The largest relative L2 error allowed for the f32 result called `name`. */
-double verify_tolerance(enum verify_quantity quantity, const char *name);
+/* The largest relative L2 error allowed for the result called `name` where activations are `dtype`; 0: f32.
+ */
+double verify_tolerance(enum verify_quantity quantity, ttt_dtype dtype, const char *name);
 
 #endif

@@ -77,13 +77,14 @@ static ttt_status build(struct computation *c, struct model *m)
     return TTT_OK;
 }
 
-ttt_status verify_vittt_model(const struct fixture *fixture, ttt_device *device, struct report *report)
+ttt_status verify_vittt_model(const struct fixture *fixture, const struct verify_place *place,
+                              struct report *report)
 {
     struct model model;
     struct computation c = {0};
     ttt_status status = TTT_OK;
     TRY_TO(model_create(fixture, &model), cleanup);
-    TRY_TO(computation_create(fixture, device, &c), cleanup);
+    TRY_TO(computation_create(fixture, place, &c), cleanup);
     TRY_TO(build(&c, &model), cleanup);
     TRY_TO(computation_run(&c), cleanup);
     TRY_TO(computation_report(&c, report), cleanup);

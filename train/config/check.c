@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "train/config/text.h"
 #include "ttt/ops/operators.h"
 
 ttt_status config_blame(const struct config_settings *settings, const char *const *paths, ttt_status status)
@@ -143,8 +144,21 @@ static ttt_status check_weights(const struct run_config *config, const struct co
                         ttt_fail(TTT_ARGUMENT, "eval.weights ema needs train.ema above 0, such as 0.999"));
 }
 
+/* "cpu", "cuda", or "cuda:" and a number; which of them are there shows when one is opened. */
+static bool names_device(const char *name)
+{
+    const char *number = strncmp(name, "cuda:", 5) ? "" : name + 5;
+    return !strcmp(name, "cpu") || !strcmp(name, "cuda") ||
+           (*number && strspn(number, "0123456789") == strlen(number));
+}
+
 static ttt_status check_device(const struct config_device *device, const struct config_settings *settings)
 {
+    if (!names_device(device->name))
+        return config_blame(settings, (const char *[]){"device.name", NULL},
+                            ttt_fail(TTT_ARGUMENT,
+                                     "'%s' is no device; allowed: cpu, cuda, or cuda:1 and so on",
+                                     config_quote(device->name).text));
     ttt_status status = ttt_implementations_check(device->implementations);
     return status ? config_blame(settings, (const char *[]){"device.implementations", NULL}, status) : TTT_OK;
 }

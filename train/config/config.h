@@ -36,7 +36,7 @@ struct config_run {
 };
 
 struct config_device {
-    char *name;            /* "cpu" */
+    char *name;            /* "cpu", "cuda" or "cuda:1" */
     ttt_dtype dtype;       /* of activations: TTT_F32 or TTT_BF16 */
     int threads;           /* 0: all cores */
     int64_t memory_limit;  /* bytes; 0: all memory */

@@ -15,7 +15,6 @@
 static const char by_name[] = "that of model.name", by_variant[] = "that of model.ttt.variant";
 
 static const struct config_choice tasks[] = {{"classify", TASK_CLASSIFY}, {"views", TASK_VIEWS}, {NULL, 0}};
-static const struct config_choice devices[] = {{"cpu", 0}, {NULL, 0}};
 static const struct config_choice dtypes[] = {{"f32", TTT_F32}, {"bf16", TTT_BF16}, {NULL, 0}};
 static const struct config_choice updates[] = {{"all", TTT_UPDATE_ALL}, {"last", TTT_UPDATE_LAST}, {NULL, 0}};
 static const struct config_choice kernels[] = {
@@ -51,9 +50,10 @@ const struct config_key config_keys[] = {
     {"run.seed", KEY_LONG, AT(run.seed), "0", .min = 0, .max = 0x1p53,
      .help = "key of every random number: initial weights, order, augmentation, stochastic depth"},
 
-    {"device.name", KEY_STRING, AT(device.name), "cpu", .choices = devices, .help = "where the model runs"},
+    {"device.name", KEY_STRING, AT(device.name), "cpu", .min = 1,
+     .help = "where the model runs: cpu, cuda (the first GPU), or cuda:1 and so on"},
     {"device.dtype", KEY_ENUM, AT(device.dtype), "f32", .choices = dtypes,
-     .help = "type of activations; parameters, reductions and optimiser state are f32"},
+     .help = "type of activations, bf16 on cuda only; parameters, reductions and optimiser state are f32"},
     {"device.threads", KEY_INT, AT(device.threads), "0", .min = 0, .max = 4096,
      .help = "compute threads; 0: all cores"},
     {"device.memory_limit", KEY_BYTES, AT(device.memory_limit), "0", .min = 0, .max = 0x1p53,

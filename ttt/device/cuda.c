@@ -71,6 +71,7 @@ static void *cuda_allocate(ttt_device *device, size_t bytes)
 
 static void cuda_release(ttt_device *device, void *memory)
 {
+    cudaStreamSynchronize(cuda_of(device)->uploads);
     cudaStreamSynchronize(cuda_of(device)->stream);
     cudaFree(memory);
 }
@@ -83,7 +84,8 @@ static ttt_status cuda_allocate_host(ttt_device *device, size_t bytes, void **me
 
 static void cuda_release_host(ttt_device *device, void *memory)
 {
-    (void)device;
+    cudaStreamSynchronize(cuda_of(device)->uploads);
+    cudaStreamSynchronize(cuda_of(device)->stream);
     cudaFreeHost(memory);
 }
 
@@ -99,6 +101,43 @@ static ttt_status cuda_download_later(ttt_device *device, void *to_host, const v
     return ttt_cuda_check(
         cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost, cuda_of(device)->stream),
         "copying from the device");
+}
+
+static ttt_status cuda_copy_later(ttt_device *device, void *to, const void *from, size_t bytes)
+{
+    return ttt_cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda_of(device)->stream),
+                          "copying on the device");
+}
+
+static ttt_status cuda_upload_beside(ttt_device *device, void *to, const void *from_host, size_t bytes)
+{
+    return ttt_cuda_check(
+        cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice, cuda_of(device)->uploads),
+        "copying to the device");
+}
+
+/* `later` waits for what `earlier` has been given so far. */
+static ttt_status wait_for(cudaStream_t later, cudaStream_t earlier, cudaEvent_t event)
+{
+    TRY(ttt_cuda_check(cudaEventRecord(event, earlier), "recording an event"));
+    return ttt_cuda_check(cudaStreamWaitEvent(later, event, 0), "waiting for an event");
+}
+
+static ttt_status cuda_launches_wait(ttt_device *device)
+{
+    const struct cuda *cuda = cuda_of(device);
+    return wait_for(cuda->stream, cuda->uploads, cuda->uploaded);
+}
+
+static ttt_status cuda_uploads_wait(ttt_device *device)
+{
+    const struct cuda *cuda = cuda_of(device);
+    return wait_for(cuda->uploads, cuda->stream, cuda->launched);
+}
+
+static ttt_status cuda_uploads_done(ttt_device *device)
+{
+    return ttt_cuda_check(cudaStreamSynchronize(cuda_of(device)->uploads), "waiting for uploads");
 }
 
 static ttt_status cuda_synchronize(ttt_device *device)
@@ -167,9 +206,16 @@ static ttt_status cuda_elapsed(ttt_device *device, int from, int to, double *sec
     return TTT_OK;
 }
 
+static ttt_status cuda_reach(ttt_device *device, int i)
+{
+    return ttt_cuda_check(cudaEventSynchronize(cuda_of(device)->marks[i]), "waiting for the device");
+}
+
 static void cuda_close(ttt_device *device)
 {
     struct cuda *cuda = cuda_of(device);
+    if (cuda->uploads)
+        cudaStreamSynchronize(cuda->uploads);
     if (cuda->stream)
         cudaStreamSynchronize(cuda->stream);
     ttt_cuda_release_kept(cuda);
@@ -177,6 +223,12 @@ static void cuda_close(ttt_device *device)
     for (int i = 0; i < TTT_DEVICE_MARKS; i++)
         if (cuda->marks[i])
             cudaEventDestroy(cuda->marks[i]);
+    if (cuda->uploaded)
+        cudaEventDestroy(cuda->uploaded);
+    if (cuda->launched)
+        cudaEventDestroy(cuda->launched);
+    if (cuda->uploads)
+        cudaStreamDestroy(cuda->uploads);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
     free(cuda);
@@ -198,6 +250,12 @@ static const struct ttt_device_operations cuda_operations = {
     .release_host = cuda_release_host,
     .upload_later = cuda_upload_later,
     .download_later = cuda_download_later,
+    .copy_later = cuda_copy_later,
+    .upload_beside = cuda_upload_beside,
+    .launches_wait = cuda_launches_wait,
+    .uploads_wait = cuda_uploads_wait,
+    .uploads_done = cuda_uploads_done,
+    .reach = cuda_reach,
     .synchronize = cuda_synchronize,
     .record_begin = cuda_record_begin,
     .record_end = cuda_record_end,
@@ -242,7 +300,11 @@ static ttt_status open_device(struct cuda *cuda, int index)
     if (cuda->capability < OLDEST_CAPABILITY)
         return ttt_fail(TTT_UNSUPPORTED, "%s has compute capability %d.%d, and 8.0 is the oldest served",
                         cuda->device.name, properties.major, properties.minor);
-    return ttt_cuda_check(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "making a stream");
+    TRY(ttt_cuda_check(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "making a stream"));
+    TRY(ttt_cuda_check(cudaStreamCreateWithFlags(&cuda->uploads, cudaStreamNonBlocking), "making a stream"));
+    TRY(ttt_cuda_check(cudaEventCreateWithFlags(&cuda->uploaded, cudaEventDisableTiming), "making an event"));
+    return ttt_cuda_check(cudaEventCreateWithFlags(&cuda->launched, cudaEventDisableTiming),
+                          "making an event");
 }
 
 ttt_status ttt_cuda_open(int index, ttt_device **device)

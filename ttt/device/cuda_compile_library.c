@@ -98,7 +98,7 @@ static ttt_status make(ttt_device *device, const char *key, const char *source, 
 }
 
 ttt_status ttt_cuda_kernel(ttt_device *device, const char *source, const char *name, bool approximate,
-                           cudaKernel_t *kernel)
+                           const void **kernel)
 {
     const size_t bytes = strlen(source) + 32;
     char *key = malloc(bytes);
@@ -109,6 +109,6 @@ ttt_status ttt_cuda_kernel(ttt_device *device, const char *source, const char *n
     ttt_status status = compiled ? TTT_OK : make(device, key, source, name, approximate, &compiled);
     free(key);
     if (!status)
-        *kernel = compiled->kernel;
+        *kernel = (const void *)compiled->kernel;
     return status;
 }

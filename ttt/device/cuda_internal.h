@@ -7,7 +7,8 @@
 
 struct cuda {
     struct ttt_device device;
-    cudaStream_t stream;
+    cudaStream_t stream, uploads;
+    cudaEvent_t uploaded, launched; /* of the one that the other stream waits for */
     cudaEvent_t marks[TTT_DEVICE_MARKS];
     int multiprocessors, capability;
     size_t shared_memory;

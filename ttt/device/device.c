@@ -157,6 +157,38 @@ ttt_status ttt_device_download_later(ttt_device *device, void *to_host, const vo
     return ttt_device_download(device, to_host, from, bytes);
 }
 
+ttt_status ttt_device_copy_later(ttt_device *device, void *to, const void *from, size_t bytes)
+{
+    if (device->operations->copy_later)
+        return device->operations->copy_later(device, to, from, bytes);
+    return ttt_device_upload(device, to, from, bytes);
+}
+
+bool ttt_device_can_upload_beside(const ttt_device *device)
+{
+    return device->operations->upload_beside != NULL;
+}
+
+ttt_status ttt_device_upload_beside(ttt_device *device, void *to, const void *from_host, size_t bytes)
+{
+    return device->operations->upload_beside(device, to, from_host, bytes);
+}
+
+ttt_status ttt_device_launches_wait(ttt_device *device)
+{
+    return device->operations->launches_wait(device);
+}
+
+ttt_status ttt_device_uploads_wait(ttt_device *device)
+{
+    return device->operations->uploads_wait(device);
+}
+
+ttt_status ttt_device_uploads_done(ttt_device *device)
+{
+    return device->operations->uploads_done(device);
+}
+
 ttt_status ttt_device_synchronize(ttt_device *device)
 {
     return device->operations->synchronize ? device->operations->synchronize(device) : TTT_OK;
@@ -196,6 +228,11 @@ ttt_status ttt_device_mark(ttt_device *device, int i)
 ttt_status ttt_device_elapsed(ttt_device *device, int from, int to, double *seconds)
 {
     return device->operations->elapsed(device, from, to, seconds);
+}
+
+ttt_status ttt_device_reach(ttt_device *device, int i)
+{
+    return device->operations->reach ? device->operations->reach(device, i) : TTT_OK;
 }
 
 ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates)

@@ -57,6 +57,19 @@ void ttt_device_release_host(ttt_device *device, void *memory);
 ttt_status ttt_device_upload_later(ttt_device *device, void *to, const void *from_host, size_t bytes);
 ttt_status ttt_device_download_later(ttt_device *device, void *to_host, const void *from, size_t bytes);
 
+/* A copy within the device, in order with what is launched. */
+ttt_status ttt_device_copy_later(ttt_device *device, void *to, const void *from, size_t bytes);
+
+/* Uploads beside what is launched, as of the next batch while a step runs: in order among themselves alone.
+ * What follows a call to launches_wait comes after all uploads before it; uploads that follow a call to
+ * uploads_wait come after all launches before it; uploads_done returns when the host memory of all of them
+ * may change.  A device that gains nothing from it cannot, and must not be asked to. */
+bool ttt_device_can_upload_beside(const ttt_device *device);
+ttt_status ttt_device_upload_beside(ttt_device *device, void *to, const void *from_host, size_t bytes);
+ttt_status ttt_device_launches_wait(ttt_device *device);
+ttt_status ttt_device_uploads_wait(ttt_device *device);
+ttt_status ttt_device_uploads_done(ttt_device *device);
+
 /* Waits until all that was launched is done; reports what failed of it, with TTT_DEVICE. */
 ttt_status ttt_device_synchronize(ttt_device *device);
 
@@ -70,10 +83,11 @@ ttt_status ttt_device_replay(ttt_device *device, const ttt_recording *recording)
 void ttt_device_forget(ttt_device *device, ttt_recording *recording);
 
 /* Times on the device's own clock: mark i, of 0 ... TTT_DEVICE_MARKS - 1, stands between the launches before
- * and after it; elapsed waits for both marks. */
+ * and after it; elapsed waits for both marks, and reach for one. */
 enum { TTT_DEVICE_MARKS = 1024 };
 ttt_status ttt_device_mark(ttt_device *device, int i);
 ttt_status ttt_device_elapsed(ttt_device *device, int from, int to, double *seconds);
+ttt_status ttt_device_reach(ttt_device *device, int i);
 
 /* What the machine reaches, measured now (about a second): multiply-adds of a large matrix product, as
  * FLOP/s, in f32 and, where the device has it, in bf16; and a large copy, as bytes read plus written per

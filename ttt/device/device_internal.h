@@ -22,6 +22,12 @@ struct ttt_device_operations {
     void (*release_host)(ttt_device *device, void *memory);
     ttt_status (*upload_later)(ttt_device *device, void *to, const void *from_host, size_t bytes);
     ttt_status (*download_later)(ttt_device *device, void *to_host, const void *from, size_t bytes);
+    ttt_status (*copy_later)(ttt_device *device, void *to, const void *from, size_t bytes);
+    ttt_status (*upload_beside)(ttt_device *device, void *to, const void *from_host, size_t bytes);
+    ttt_status (*launches_wait)(ttt_device *device);
+    ttt_status (*uploads_wait)(ttt_device *device);
+    ttt_status (*uploads_done)(ttt_device *device);
+    ttt_status (*reach)(ttt_device *device, int i);
     ttt_status (*synchronize)(ttt_device *device);
     ttt_status (*record_begin)(ttt_device *device);
     ttt_status (*record_end)(ttt_device *device, ttt_recording **recording);

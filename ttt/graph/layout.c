@@ -186,6 +186,18 @@ static void drop_unread_outputs(ttt_plan *plan)
         }
 }
 
+/* A second place for every input, behind all else: it is written while the first is in use. */
+static void add_inputs_ahead(ttt_plan *plan)
+{
+    for (int i = 0; i < plan->n_storages; i++) {
+        struct plan_storage *storage = &plan->storages[i];
+        if (storage->kind != STORAGE_INPUT)
+            continue;
+        storage->ahead_offset = plan->memory.arena;
+        plan->memory.arena += aligned(storage->bytes);
+    }
+}
+
 ttt_status plan_layout(ttt_plan *plan)
 {
     find_lifetimes(plan);
@@ -202,6 +214,8 @@ ttt_status plan_layout(ttt_plan *plan)
     int count = collect_blocks(plan, blocks);
     qsort(blocks, (size_t)count, sizeof *blocks, by_size);
     plan->memory.arena = place(blocks, placed, count);
+    if (plan->ahead && ttt_device_can_upload_beside(plan->device))
+        add_inputs_ahead(plan);
     free(blocks);
     free(placed);
     return TTT_OK;

@@ -17,12 +17,13 @@ typedef struct ttt_plan ttt_plan;
 typedef struct ttt_plan_options {
     const char *implementations; /* "op:row,op:row" forces rows; NULL: the environment's TTT_IMPL, if set */
     int64_t memory_limit;        /* bytes for variables and arena together; 0: what the device has free */
+    bool ahead;                  /* inputs will be written by ttt_plan_write_later: room for them */
     bool keep_chains;            /* leave pointwise chains unfused, one node an operation */
 } ttt_plan_options;
 
 typedef struct ttt_plan_memory {
     int64_t variables; /* all of the store, including those that this plan adds */
-    int64_t arena;     /* inputs, activations, gradients, workspaces */
+    int64_t arena;     /* inputs, activations, gradients, workspaces, inputs written ahead */
     int64_t total;
 } ttt_plan_memory;
 
@@ -49,6 +50,17 @@ ttt_status ttt_plan_prepare(ttt_plan *plan);
  * and ttt_output; TTT_ARGUMENT for another name.  The plan must be prepared. */
 ttt_status ttt_plan_write(ttt_plan *plan, const char *input, const void *host);
 ttt_status ttt_plan_read(ttt_plan *plan, const char *output, void *host);
+
+/* As ttt_plan_write, but the copy may go on beside a run that is under way, and the next run has it.  `host`
+ * must stay as it is until ttt_plan_writes_done has returned; memory that ttt_device_allocate_host gave is
+ * copied without the host waiting.  A plan made without `ahead` does what ttt_plan_write does. */
+ttt_status ttt_plan_write_later(ttt_plan *plan, const char *input, const void *host);
+ttt_status ttt_plan_writes_done(ttt_plan *plan);
+
+/* As ttt_plan_read, of the run launched last, into `host` when the device gets there: ttt_device_mark. */
+ttt_status ttt_plan_read_later(ttt_plan *plan, const char *output, void *host);
+
+ttt_device *ttt_plan_device(const ttt_plan *plan);
 
 /* Shape and type of an input or output by name; false when there is none. */
 bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype, ttt_shape *shape);

@@ -33,6 +33,8 @@ struct plan_storage {
     int same_as;     /* overwrites this storage; -1: has memory of its own */
     int64_t offset;  /* in the arena */
     char *data;
+    int64_t ahead_offset; /* of an input: where it is written while `data` is in use */
+    bool written_ahead;   /* and waits there for the next run */
 };
 
 struct ttt_plan {
@@ -47,6 +49,7 @@ struct ttt_plan {
     void *arena;
     bool changes_variables;
     uint64_t constants_of;    /* the store's version that they were computed from; 0: not yet */
+    bool ahead;               /* inputs have room to be written ahead of their use */
     bool has_run;             /* node by node, as the first run always is */
     ttt_recording *recording; /* of all launches; NULL where the device does not record */
     double flops, bytes;
@@ -76,6 +79,13 @@ ttt_status plan_find_constants(ttt_plan *plan);
 
 /* Lifetimes, overwriting, and offsets of everything in the arena; sets memory.arena. */
 ttt_status plan_layout(ttt_plan *plan);
+
+/* An input by name, with memory; what lies behind an output, and how many bytes. */
+ttt_status plan_input_at(ttt_plan *plan, const char *input, struct plan_storage **storage);
+ttt_status plan_output_at(const ttt_plan *plan, const char *output, const char **data, size_t *bytes);
+
+/* Moves the inputs that were written ahead to where the nodes read them. */
+ttt_status plan_take_inputs(ttt_plan *plan);
 
 /* The launch of a node as planned. */
 ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node);

@@ -67,7 +67,7 @@ ttt_status ttt_plan_prepare(ttt_plan *plan)
     return TTT_OK;
 }
 
-static const struct plan_storage *find_input(const ttt_plan *plan, const char *name)
+static struct plan_storage *find_input(const ttt_plan *plan, const char *name)
 {
     for (int i = 0; i < plan->n_storages; i++)
         if (plan->storages[i].kind == STORAGE_INPUT && !strcmp(plan->storages[i].name, name))
@@ -85,27 +85,48 @@ static const struct tensor *find_output(const ttt_plan *plan, const char *name, 
     return NULL;
 }
 
-ttt_status ttt_plan_write(ttt_plan *plan, const char *input, const void *host)
+ttt_status plan_input_at(ttt_plan *plan, const char *input, struct plan_storage **storage)
 {
-    const struct plan_storage *storage = find_input(plan, input);
-    if (!storage)
+    *storage = find_input(plan, input);
+    if (!*storage)
         return ttt_fail(TTT_ARGUMENT, "the graph has no input '%s'", input);
-    if (!storage->data)
+    if (!(*storage)->data)
         return ttt_fail(TTT_ARGUMENT, "input '%s' is written before the plan is prepared", input);
-    return ttt_device_upload(plan->device, storage->data, host, (size_t)storage->bytes);
+    return TTT_OK;
 }
 
-ttt_status ttt_plan_read(ttt_plan *plan, const char *output, void *host)
+ttt_status plan_output_at(const ttt_plan *plan, const char *output, const char **data, size_t *bytes)
 {
     ttt_tensor handle;
     const struct tensor *tensor = find_output(plan, output, &handle);
     if (!tensor)
         return ttt_fail(TTT_ARGUMENT, "the graph has no output '%s'", output);
-    const char *data = data_of(plan, handle);
-    if (!data)
+    *data = data_of(plan, handle);
+    if (!*data)
         return ttt_fail(TTT_ARGUMENT, "output '%s' is read before the plan is prepared", output);
-    size_t bytes = (size_t)ttt_shape_elements(tensor->shape) * ttt_dtype_size(tensor->dtype);
+    *bytes = (size_t)ttt_shape_elements(tensor->shape) * ttt_dtype_size(tensor->dtype);
+    return TTT_OK;
+}
+
+ttt_status ttt_plan_write(ttt_plan *plan, const char *input, const void *host)
+{
+    struct plan_storage *storage;
+    TRY(plan_input_at(plan, input, &storage));
+    storage->written_ahead = false;
+    return ttt_device_upload(plan->device, storage->data, host, (size_t)storage->bytes);
+}
+
+ttt_status ttt_plan_read(ttt_plan *plan, const char *output, void *host)
+{
+    const char *data;
+    size_t bytes;
+    TRY(plan_output_at(plan, output, &data, &bytes));
     return ttt_device_download(plan->device, host, data, bytes);
+}
+
+ttt_device *ttt_plan_device(const ttt_plan *plan)
+{
+    return plan->device;
 }
 
 bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype, ttt_shape *shape)
@@ -170,6 +191,7 @@ static ttt_status record(ttt_plan *plan)
 ttt_status ttt_plan_run(ttt_plan *plan)
 {
     TRY(not_prepared(plan));
+    TRY(plan_take_inputs(plan));
     TRY(run_constants(plan));
     if (plan->changes_variables)
         ttt_store_touch(plan->store);
@@ -247,6 +269,7 @@ static ttt_status check_outputs(ttt_plan *plan, const struct plan_node *node)
 ttt_status ttt_plan_check_finite(ttt_plan *plan)
 {
     TRY(not_prepared(plan));
+    TRY(plan_take_inputs(plan));
     TRY(check_storages(plan));
     for (int n = 0; n < plan->n_nodes; n++) {
         if (plan->nodes[n].op->has_effect)

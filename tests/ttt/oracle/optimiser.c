@@ -10,6 +10,7 @@ static const struct op_case norm_cases[] = {
     {"one element", {{{1, {1}}}}},
     {"several", {{{2, {5, 7}}}, {{1, {33}}}, {{3, {2, 3, 4}}}, {{1, {1}}}}},
     {"large", {{{2, {129, 65}}}, {{1, {70001}}, CONTIGUOUS, OFFSET}}},
+    {"out of line", {{{2, {3, 4097}}, CUT_FIRST}, {{1, {5}}}}},
     {"tiny and huge", {{{1, {100}}, CONTIGUOUS, CONSTANT, 1e-30}, {{1, {100}}, CONTIGUOUS, CONSTANT, 1e25}}},
 };
 

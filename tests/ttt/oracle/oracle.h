@@ -48,6 +48,7 @@ struct op_case {
     int64_t option[6];
     double value[6];
     bool absent;     /* the builder needs no node of the operator */
+    bool fused_bf16; /* values on the way may not be rounded: in bf16, only with its chains fused */
     bool first_only; /* its gradient has no gradient of its own */
 };
 
@@ -66,6 +67,7 @@ struct op_test {
     bool no_gradient;  /* the operator ends a backward pass or a step */
     bool second_order; /* the inner loop differentiates its gradient */
     bool any_threads;  /* results do not depend on the number of threads */
+    bool bf16_only;    /* the operator is for CUDA in bf16: no other device or type has a row */
 
     /* Requests that the builder must refuse with TTT_SHAPE and a text that contains `text[0]` and `text[1]`;
      * returns false past the end. */

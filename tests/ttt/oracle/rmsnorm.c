@@ -18,6 +18,10 @@ static const struct op_case cases[] = {
     {"reversed", {{{4, {2, 3, 5, 4}}, REVERSED}, {{1, {4}}}}, .value = {1e-6}},
     {"repeated", {{{3, {3, 4, 9}}, REPEATED}, {{1, {9}}}}, .value = {1e-6}},
     {"width 64", {{{4, {2, 3, 50, 64}}, CUT_FIRST}, {{1, {64}}}}, .value = {TTT_EPS_OF_TYPE}},
+    {"width 128", {{{3, {5, 7, 128}}}, {{1, {128}}}}, .value = {1e-6}},
+    {"width 384", {{{3, {3, 11, 384}}, CUT_FIRST}, {{1, {384}}}}, .value = {1e-6}},
+    {"width 768, no gain", {{{2, {35, 768}}}}, .value = {1e-5}},
+    {"width 1024", {{{2, {9, 1024}}}, {{1, {1024}}}}, .value = {1e-5}},
     {"many rows", {{{2, {1030, 20}}}, {{1, {20}}}}, .value = {1e-6}},
 };
 

@@ -34,6 +34,7 @@ static const struct op_case cases[] = {
     CASE("14 x 14, last only", 1, 14, 14, 1, 64, CONDITIONED | LAST_ONLY),
     CASE("14 x 14, linear, ascent", 1, 14, 14, 1, 64, LINEAR | ASCENT),
     CASE("14 x 14", 1, 14, 14, 1, 64, CONDITIONED),
+    CASE("more samples than blocks", 2, 2, 9, 265, 32, CONDITIONED),
     CASE("16 x 16, everything", 1, 16, 16, 1, 32, ASCENT | LAST_ONLY | QUERY_IS_KEY),
 };
 
@@ -293,6 +294,7 @@ const struct op_test oracle_vittt_inner = {
     .at = at,
     .build = build,
     .forward = forward,
+    .bf16_only = true,
     .refused = refused,
 };
 
@@ -445,4 +447,5 @@ const struct op_test oracle_vittt_inner_backward = {
     .build = build_backward,
     .forward = backward,
     .no_gradient = true,
+    .bf16_only = true,
 };

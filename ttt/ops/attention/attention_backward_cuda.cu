@@ -19,14 +19,14 @@ static __global__ void query_gradient(attention_sources from, attention_heads dq
     __syncwarp();
     for (int c = lane; c < n.d; c += WARP)
         gradient[c] = 0;
-    const float log_sum = query < n.queries ? from.log_sum[i * n.queries + query] * TTT_LOG2_E : 0;
+    const float log_sum = query < n.queries ? from.log_sum[i * n.queries + query] : 0;
     for (int64_t key = 0; key < n.keys; key += WARP) {
         const attention_rows keys = rows_from(from.k, n, i, key, n.keys);
         const float product = product_with(keys, q, n.d);
         const float slope = product_with(rows_from(from.v, n, i, key, n.keys), dy, n.d);
-        add_rows(gradient, 1, exp2f(product * n.scale - log_sum) * (slope - shared), keys, n.d);
+        add_rows(gradient, 1, expf(product * n.scale - log_sum) * (slope - shared), keys, n.d);
     }
-    write_row(dq, rows_from(dq, n, i, query, n.queries), gradient, n.scale * TTT_LN_2, n.d);
+    write_row(dq, rows_from(dq, n, i, query, n.queries), gradient, n.scale, n.d);
     if (lane == 0 && query < n.queries)
         from.shared[i * n.queries + query] = shared;
 }
@@ -49,13 +49,13 @@ static __global__ void key_gradient(attention_sources from, attention_heads dk, 
                              dy = rows_from(from.dy, n, i, query, n.queries);
         const bool valid = query + lane < n.queries;
         const int64_t at = i * n.queries + query + lane;
-        const float log_sum = valid ? from.log_sum[at] * TTT_LOG2_E : 0, shared = valid ? from.shared[at] : 0;
-        const float weight = exp2f(product_with(q, k, n.d) * n.scale - log_sum);
+        const float log_sum = valid ? from.log_sum[at] : 0, shared = valid ? from.shared[at] : 0;
+        const float weight = expf(product_with(q, k, n.d) * n.scale - log_sum);
         const float slope = weight * (product_with(dy, v, n.d) - shared);
         add_rows(k_gradient, 1, slope, q, n.d);
         add_rows(v_gradient, 1, weight, dy, n.d);
     }
-    write_row(dk, rows_from(dk, n, i, key, n.keys), k_gradient, n.scale * TTT_LN_2, n.d);
+    write_row(dk, rows_from(dk, n, i, key, n.keys), k_gradient, n.scale, n.d);
     write_row(dv, rows_from(dv, n, i, key, n.keys), v_gradient, 1, n.d);
 }
 

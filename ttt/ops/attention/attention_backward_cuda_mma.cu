@@ -28,11 +28,11 @@ template <int D> struct query_tiles {
     bf16 k[2][KEYS * tile_step<D>], v[2][KEYS * tile_step<D>];
 };
 
-/* What a warp knows of its queries; statistics by piece and half, log_sum times log2 e. */
+/* What a warp knows of its queries; statistics by piece and half. */
 template <int D, int P> struct queries {
-    uint32_t q[P][D / 16][4], dy[P][D / 16][4];
+    uint32_t q[P][D / 16][4] = {}, dy[P][D / 16][4] = {};
     float dq[P][D / 8][4] = {};
-    float log_sum[P][2], shared[P][2];
+    float log_sum[P][2] = {}, shared[P][2] = {};
 };
 
 /* Sets `shared` of the warp's queries, the first at row `first` of head i and row `at` of the tile. */
@@ -59,7 +59,7 @@ __device__ inline void compute_shared(queries<D, P> &own, const bf16 *y, int at,
             sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 1);
             sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 2);
             own.shared[p][half] = sum[half];
-            own.log_sum[p][half] = valid ? from.log_sum[i * from.n.queries + row] * TTT_LOG2_E : 0;
+            own.log_sum[p][half] = valid ? from.log_sum[i * from.n.queries + row] : 0;
             if (valid && lane % 4 == 0)
                 from.shared[i * from.n.queries + row] = sum[half];
         }
@@ -81,7 +81,7 @@ __device__ inline void add_keys(queries<D, P> &own, const bf16 *k, const bf16 *v
 #pragma unroll
             for (int c = 0; c < 4; c++) {
                 const bool valid = n + 8 * j + (int)threadIdx.x % 4 * 2 + c % 2 < left;
-                const float weight = valid ? exp2f(s[p][j][c] * scale - own.log_sum[p][c / 2]) : 0;
+                const float weight = valid ? __expf(s[p][j][c] * scale - own.log_sum[p][c / 2]) : 0;
                 slope[p][j][c] = weight * (slope[p][j][c] - own.shared[p][c / 2]);
             }
     add_weighted_rows<D, P>(own.dq, slope, k, n);
@@ -123,7 +123,7 @@ static __global__ void __launch_bounds__(threads<D>)
     }
 #pragma unroll
     for (int p = 0; p < P; p++)
-        store_rows<D>(dq, n, i, first + warp_row + 16 * p, n.queries, own.dq[p], n.scale * TTT_LN_2);
+        store_rows<D>(dq, n, i, first + warp_row + 16 * p, n.queries, own.dq[p], n.scale);
 }
 
 /* ---- dk, dv ---- */
@@ -131,21 +131,22 @@ static __global__ void __launch_bounds__(threads<D>)
 template <int D> struct key_tiles {
     bf16 k[OWN_KEYS * tile_step<D>], v[OWN_KEYS * tile_step<D>];
     bf16 q[2][QUERIES * tile_step<D>], dy[2][QUERIES * tile_step<D>];
-    float log_sum[2][QUERIES], shared[2][QUERIES]; /* log_sum times log2 e */
+    float statistics[2][2 * QUERIES]; /* log_sum, then `shared` */
 };
 
 /* What a warp knows of its 16 keys. */
 template <int D> struct keys {
-    uint32_t k[1][D / 16][4], v[1][D / 16][4];
+    uint32_t k[1][D / 16][4] = {}, v[1][D / 16][4] = {};
     float dk[1][D / 8][4] = {}, dv[1][D / 8][4] = {};
 };
 
 /* dk, dv += what 16 queries from query n of the tile contribute: nothing where q and dy are zeros, which
  * they are past the last query. */
 template <int D>
-__device__ inline void add_queries(keys<D> &own, const bf16 *q, const bf16 *dy, const float *log_sum,
-                                   const float *shared, int n, float scale)
+__device__ inline void add_queries(keys<D> &own, const bf16 *q, const bf16 *dy, const float *statistics,
+                                   int n, float scale)
 {
+    const float *log_sum = statistics, *shared = statistics + QUERIES;
     scores<1> weight = {}, slope = {};
     add_products<D, 1>(weight, own.k, q, n);
     add_products<D, 1>(slope, own.v, dy, n);
@@ -154,7 +155,7 @@ __device__ inline void add_queries(keys<D> &own, const bf16 *q, const bf16 *dy, 
 #pragma unroll
         for (int c = 0; c < 4; c++) {
             const int query = n + 8 * j + (int)threadIdx.x % 4 * 2 + c % 2;
-            weight[0][j][c] = exp2f(weight[0][j][c] * scale - log_sum[query]);
+            weight[0][j][c] = __expf(weight[0][j][c] * scale - log_sum[query]);
             slope[0][j][c] = weight[0][j][c] * (slope[0][j][c] - shared[query]);
         }
     add_weighted_rows<D, 1>(own.dv, weight, dy, n);
@@ -168,7 +169,7 @@ __device__ inline float statistic(const attention_sources &from, int64_t i, int6
     const int64_t query = first + thread % QUERIES, at = i * from.n.queries + query;
     if (query >= from.n.queries)
         return 0;
-    return thread < QUERIES ? from.log_sum[at] * TTT_LOG2_E : from.shared[at];
+    return thread < QUERIES ? from.log_sum[at] : from.shared[at];
 }
 
 template <int D>
@@ -189,7 +190,7 @@ static __global__ void __launch_bounds__(THREADS)
     copy_commit();
     float next = statistic(from, i, 0);
     for (int64_t query = 0, t = 0; query < n.queries; query += QUERIES, t ^= 1) {
-        (threadIdx.x < QUERIES ? tile->log_sum : tile->shared)[t][threadIdx.x % QUERIES] = next;
+        tile->statistics[t][(int)threadIdx.x] = next;
         copy_wait<0>();
         __syncthreads();
         if (query + QUERIES < n.queries) {
@@ -204,9 +205,9 @@ static __global__ void __launch_bounds__(THREADS)
         }
 #pragma unroll 1
         for (int k = 0; k < QUERIES; k += 16)
-            add_queries<D>(own, tile->q[t], tile->dy[t], tile->log_sum[t], tile->shared[t], k, n.scale);
+            add_queries<D>(own, tile->q[t], tile->dy[t], tile->statistics[t], k, n.scale);
     }
-    store_rows<D>(dk, n, i, first + warp_row, n.keys, own.dk[0], n.scale * TTT_LN_2);
+    store_rows<D>(dk, n, i, first + warp_row, n.keys, own.dk[0], n.scale);
     store_rows<D>(dv, n, i, first + warp_row, n.keys, own.dv[0], 1);
 }
 

@@ -18,15 +18,15 @@ static __global__ void attend(attention_heads q, attention_heads k, attention_he
     for (int64_t key = 0; key < n.keys; key += WARP) {
         const float product = product_with(rows_from(k, n, i, key, n.keys), own, n.d);
         const float score = key + lane < n.keys ? product * n.scale : -INFINITY;
-        const float most = fmaxf(largest, warp_max(score)), weight = exp2f(score - most),
-                    factor = exp2f(largest - most);
+        const float most = fmaxf(largest, warp_max(score)), weight = expf(score - most),
+                    factor = expf(largest - most);
         largest = most;
         sum = sum * factor + warp_sum(weight);
         add_rows(mean, factor, weight, rows_from(v, n, i, key, n.keys), n.d);
     }
     write_row(y, rows_from(y, n, i, query, n.queries), mean, 1 / sum, n.d);
     if (log_sum && lane == 0 && query < n.queries)
-        log_sum[i * n.queries + query] = largest * TTT_LN_2 + logf(sum);
+        log_sum[i * n.queries + query] = largest + logf(sum);
 }
 
 static bool supports(const ttt_launch *launch, const char **why)

@@ -34,18 +34,15 @@ struct attention_sizes {
     int64_t batch_heads; /* B * H */
     int64_t heads, queries, keys;
     int d;
-    float scale; /* of q . k, log2(e) among it: exponentials are of base 2 */
+    float scale; /* of q . k */
 };
 
 static inline attention_sizes attention_sizes_of(const ttt_launch *launch)
 {
     const ttt_shape q = launch->in[0].shape, k = launch->in[1].shape;
     const int d = (int)q.size[3];
-    return {q.size[0] * q.size[1], q.size[1], q.size[2], k.size[2], d, 1.4426950408889634f / sqrtf((float)d)};
+    return {q.size[0] * q.size[1], q.size[1], q.size[2], k.size[2], d, 1 / sqrtf((float)d)};
 }
-
-#define TTT_LOG2_E 1.4426950408889634f
-#define TTT_LN_2 0.6931471805599453f
 
 /* The inputs of "attention_backward"; the first three are those of "attention". */
 enum { ATTENTION_Q, ATTENTION_K, ATTENTION_V, ATTENTION_Y, ATTENTION_LOG_SUM, ATTENTION_DY };

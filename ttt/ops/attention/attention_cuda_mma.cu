@@ -26,7 +26,7 @@ struct statistics {
 
 /* What a warp knows of its queries. */
 template <int D, int P> struct queries {
-    uint32_t q[P][D / 16][4];
+    uint32_t q[P][D / 16][4] = {};
     float y[P][D / 8][4] = {};
     statistics of[P];
 };
@@ -54,23 +54,24 @@ __device__ inline void compute_scores(scores<P> (&s)[KEYS / 16], const queries<D
 template <int D, int P>
 __device__ inline void admit_row(queries<D, P> &own, scores<P> (&s)[KEYS / 16], int p, int half, float scale)
 {
-    float most = own.of[p].largest[half], sum = 0;
+    float most = -INFINITY, sum = 0;
 #pragma unroll
     for (int n = 0; n < KEYS / 16; n++)
 #pragma unroll
         for (int i = 0; i < 4; i++)
-            most = fmaxf(most, s[n][p][i / 2][2 * half + i % 2] * scale);
+            most = fmaxf(most, s[n][p][i / 2][2 * half + i % 2]);
     most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
     most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
+    most = fmaxf(own.of[p].largest[half], most * scale);
 #pragma unroll
     for (int n = 0; n < KEYS / 16; n++)
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             float &weight = s[n][p][i / 2][2 * half + i % 2];
-            weight = exp2f(weight * scale - most);
+            weight = __expf(weight * scale - most);
             sum += weight;
         }
-    const float factor = exp2f(own.of[p].largest[half] - most);
+    const float factor = __expf(own.of[p].largest[half] - most);
     own.of[p].largest[half] = most;
     own.of[p].sum[half] = own.of[p].sum[half] * factor + sum;
 #pragma unroll
@@ -116,7 +117,7 @@ __device__ inline void finish(queries<D, P> &own, const attention_heads &y, floa
                 own.y[p][k][2 * half + 1] /= sum;
             }
             if (log_sum && lane % 4 == 0 && row < n.queries)
-                log_sum[i * n.queries + row] = own.of[p].largest[half] * TTT_LN_2 + logf(sum);
+                log_sum[i * n.queries + row] = own.of[p].largest[half] + logf(sum);
         }
         store_rows<D>(y, n, i, first + 16 * p, n.queries, own.y[p], 1);
     }

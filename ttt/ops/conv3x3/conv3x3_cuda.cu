@@ -22,31 +22,43 @@ __device__ inline void lay_out_taps(float *taps, const kernels &k, const conv3x3
     }
 }
 
-/* The lane's two channels of y[pixel], where they exist. */
+/* The lane's two channels of one pixel, those of them that exist. */
 template <class U>
-__device__ inline void store_pixel(U *y, int64_t pixel, int64_t c, int64_t channels, float (&value)[2])
+__device__ inline void store_pixel(U *y, int64_t channels, bool in_pairs, const float (&value)[2])
 {
-    U *to = y + pixel * channels + c;
-    if (channels % 2 == 0) {
-        if (c < channels)
-            store<2>(to, value);
+    if (in_pairs) {
+        if (channels > 0)
+            store<2>(y, value);
         return;
     }
     for (int k = 0; k < 2; k++)
-        if (c + k < channels)
-            to[k] = from_float<U>(value[k]);
+        if (k < channels)
+            y[k] = from_float<U>(value[k]);
 }
 
-/* sums + the three taps of kernel row u times the pixels they meet. */
-__device__ inline void add_row(float (&sum)[2][2], const float (&x)[4][2], const float (&tap)[18], int u)
+/* The output rows that pixels add to: `above` is finished with the row below it. */
+struct unfinished {
+    float above[2][2], level[2][2], below[2][2]; /* by column and channel */
+};
+
+/* Adds a row of pixels to the three output rows that meet it in kernel rows 2, 1 and 0. */
+__device__ inline void add_pixels(unfinished &y, const float (&x)[4][2], const float (&tap)[18],
+                                  const float (&bias)[2])
 {
 #pragma unroll
-    for (int j = 0; j < 2; j++)
+    for (int n = 0; n < 4; n++) {
+        const int j = n / 2, k = n % 2;
+        float above = y.level[j][k], level = y.below[j][k], below = bias[k];
 #pragma unroll
-        for (int k = 0; k < 2; k++)
-#pragma unroll
-            for (int v = 0; v < 3; v++)
-                sum[j][k] += x[j + v][k] * tap[9 * k + 3 * u + v];
+        for (int v = 0; v < 3; v++) {
+            above += x[j + v][k] * tap[9 * k + 6 + v];
+            level += x[j + v][k] * tap[9 * k + 3 + v];
+            below += x[j + v][k] * tap[9 * k + v];
+        }
+        y.above[j][k] = above;
+        y.level[j][k] = level;
+        y.below[j][k] = below;
+    }
 }
 
 template <class T, class U>
@@ -57,7 +69,7 @@ static __global__ void __launch_bounds__(MOST_THREADS)
     T *tile = reinterpret_cast<T *>(taps + GROUP * 9);
     const int columns = cut.columns + 2, pair = (int)threadIdx.x / WARP * 2;
     const conv3x3_place place = place_of(cut, blockIdx.x / cut.groups, (int)(blockIdx.x % cut.groups));
-    const int64_t c = place.channel + threadIdx.x % WARP * 2;
+    const int64_t c = place.channel + threadIdx.x % WARP * 2, channels = cut.channels - c;
     fill_tile(tile, x, cut, place, 1);
     copy_commit();
     lay_out_taps(taps, kernel, place, cut.channels);
@@ -68,27 +80,27 @@ static __global__ void __launch_bounds__(MOST_THREADS)
     load_taps(tap, taps + threadIdx.x % WARP * 18);
 #pragma unroll
     for (int k = 0; k < 2; k++)
-        constant[k] = bias && c + k < cut.channels ? bias[c + k] : 0;
-    const float empty[2][2] = {{constant[0], constant[1]}, {constant[0], constant[1]}};
-    float above[2][2], level[2][2], below[2][2];
-    memcpy(level, empty, sizeof level);
-    memcpy(below, empty, sizeof below);
-    for (int i = 0; i < cut.rows + 2; i++) {
-        memcpy(above, level, sizeof above);
-        memcpy(level, below, sizeof level);
-        memcpy(below, empty, sizeof below);
+        constant[k] = bias && k < channels ? bias[c + k] : 0;
+    unfinished sum = {};
+    for (int i = 0; i < 2; i++) {
         load_pixels(pixels, tile, i * columns + pair);
-        add_row(above, pixels, tap, 2);
-        add_row(level, pixels, tap, 1);
-        add_row(below, pixels, tap, 0);
-        const int64_t row = place.row + i - 2, column = place.column + pair;
-        if (i < 2 || row >= cut.height)
-            continue;
-        const int64_t pixel = (place.sample * cut.height + row) * cut.width + column;
-#pragma unroll
-        for (int j = 0; j < 2; j++)
-            if (column + j < cut.width)
-                store_pixel(y, pixel + j, c, cut.channels, above[j]);
+        add_pixels(sum, pixels, tap, constant);
+    }
+    const int64_t column = place.column + pair, row_step = cut.width * cut.channels;
+    const bool first = column < cut.width, second = column + 1 < cut.width, in_pairs = cut.channels % 2 == 0;
+    const int rows = (int)(cut.height - place.row < cut.rows ? cut.height - place.row : cut.rows);
+    const T *from = tile + (2 * columns + pair) * GROUP;
+    U *to = y + ((place.sample * cut.height + place.row) * cut.width + column) * cut.channels + c;
+#pragma unroll 3
+    for (int i = 0; i < rows; i++) {
+        load_pixels(pixels, from, 0);
+        add_pixels(sum, pixels, tap, constant);
+        if (first)
+            store_pixel(to, channels, in_pairs, sum.above[0]);
+        if (second)
+            store_pixel(to + cut.channels, channels, in_pairs, sum.above[1]);
+        from += columns * GROUP;
+        to += row_step;
     }
 }
 

@@ -68,28 +68,31 @@ template <class T> static inline pictures<T> pictures_of(const ttt_operand *x)
 }
 
 /* Starts to copy a tile that begins `halo` pixels above and before `place`; zeros past the picture's edges.
- * Complete after a copy_commit, a copy_wait and a barrier. */
+ * Complete after a copy_commit, a copy_wait and a barrier.  Threads go on by as many pixels each time: row
+ * and column are counted, not divided. */
 template <class T>
 __device__ inline void fill_tile(T *tile, const pictures<T> &x, const conv3x3_cut &cut,
                                  const conv3x3_place &place, int halo)
 {
     constexpr int each = 16 / sizeof(T), chunks = GROUP / each;
-    const int columns = cut.columns + 2 * halo, count = (cut.rows + 2 * halo) * columns * chunks;
-    const T *picture = x.at + place.sample * x.sample;
-    for (int i = (int)threadIdx.x; i < count; i += (int)blockDim.x) {
-        const int pixel = i / chunks;
-        const int64_t row = place.row - halo + pixel / columns,
-                      column = place.column - halo + pixel % columns,
-                      channel = place.channel + i % chunks * each;
-        const bool inside =
-            row >= 0 && row < cut.height && column >= 0 && column < cut.width && channel < cut.channels;
-        const T *from = inside ? picture + row * x.row + column * x.column + channel : picture;
-        if (x.aligned) {
-            copy_async(tile + i * each, from, inside);
-            continue;
-        }
-        for (int k = 0; k < each; k++)
-            tile[i * each + k] = inside && channel + k < cut.channels ? from[k] : from_float<T>(0);
+    const int rows = cut.rows + 2 * halo, columns = cut.columns + 2 * halo, step = (int)blockDim.x / chunks;
+    const int thread_channel = (int)threadIdx.x % chunks * each, pixel = (int)threadIdx.x / chunks;
+    const int64_t channels = cut.channels - place.channel - thread_channel; /* those that are there */
+    const int64_t above = place.row - halo, before = place.column - halo;
+    const T *corner =
+        x.at + place.sample * x.sample + above * x.row + before * x.column + place.channel + thread_channel;
+    T *to = tile + (int)threadIdx.x * each;
+    for (int i = pixel / columns, j = pixel % columns; i < rows; to += step * GROUP) {
+        const bool inside = (uint64_t)(above + i) < (uint64_t)cut.height &&
+                            (uint64_t)(before + j) < (uint64_t)cut.width && channels > 0;
+        const T *from = inside ? corner + i * x.row + j * x.column : x.at;
+        if (x.aligned)
+            copy_async(to, from, inside);
+        else
+            for (int k = 0; k < each; k++)
+                to[k] = inside && k < channels ? from[k] : from_float<T>(0);
+        for (j += step; j >= columns; j -= columns)
+            i++;
     }
 }
 

@@ -23,27 +23,51 @@ static parts parts_of(const ttt_launch *launch, const conv3x3_cut &cut)
     return {tiles, each, blocks_for(tiles, each)};
 }
 
+/* Rows of y that a row of pixels meets in kernel rows 2, 1 and 0; by column and channel. */
+struct three_rows {
+    float above[2][2], level[2][2], below[2][2];
+};
+
+__device__ inline void add_pixels(float (&sum)[18], const float (&x)[4][2], const three_rows &y)
+{
+#pragma unroll
+    for (int n = 0; n < 12; n++) { /* column, channel and tap of a kernel row */
+        const int j = n / 6, k = n / 3 % 2, v = n % 3;
+        sum[9 * k + v] += x[j + v][k] * y.below[j][k];
+        sum[9 * k + 3 + v] += x[j + v][k] * y.level[j][k];
+        sum[9 * k + 6 + v] += x[j + v][k] * y.above[j][k];
+    }
+}
+
+__device__ inline void shift_up(three_rows &y)
+{
+    memcpy(y.above, y.level, sizeof y.above);
+    memcpy(y.level, y.below, sizeof y.level);
+    memset(y.below, 0, sizeof y.below);
+}
+
 /* What the lane's two channels of two columns of a tile add: x has a margin of one pixel, y has none. */
 template <class T, class U>
 __device__ inline void add_columns(float (&sum)[18], const T *x, const U *y, const conv3x3_cut &cut)
 {
     const int pair = (int)threadIdx.x / WARP * 2;
-    float above[2][2] = {}, level[2][2] = {}, below[2][2], pixels[4][2];
-    for (int i = 0; i < cut.rows + 2; i++) {
-        if (i < cut.rows)
-            load_pixels(below, y, i * cut.columns + pair);
-        else
-            memset(below, 0, sizeof below);
-        load_pixels(pixels, x, i * (cut.columns + 2) + pair);
-#pragma unroll
-        for (int n = 0; n < 12; n++) { /* column j of y, channel k, tap v of a kernel row */
-            const int j = n / 6, k = n / 3 % 2, v = n % 3;
-            sum[9 * k + v] += pixels[j + v][k] * below[j][k];
-            sum[9 * k + 3 + v] += pixels[j + v][k] * level[j][k];
-            sum[9 * k + 6 + v] += pixels[j + v][k] * above[j][k];
-        }
-        memcpy(above, level, sizeof above);
-        memcpy(level, below, sizeof level);
+    three_rows rows = {};
+    float pixels[4][2];
+    x += pair * GROUP;
+    y += pair * GROUP;
+#pragma unroll 3
+    for (int i = 0; i < cut.rows; i++) {
+        shift_up(rows);
+        load_pixels(rows.below, y, 0);
+        load_pixels(pixels, x, 0);
+        add_pixels(sum, pixels, rows);
+        x += (cut.columns + 2) * GROUP;
+        y += cut.columns * GROUP;
+    }
+    for (int i = 0; i < 2; i++) {
+        shift_up(rows);
+        load_pixels(pixels, x, i * (cut.columns + 2));
+        add_pixels(sum, pixels, rows);
     }
 }
 

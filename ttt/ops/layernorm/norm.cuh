@@ -71,6 +71,7 @@ __device__ inline int64_t norm_row_start(const norm_rows &x, int row)
 {
     int64_t start = 0;
     uint32_t left = (uint32_t)row;
+#pragma unroll 1
     for (int i = 0; i < x.rank - 1; i++) {
         start += (int64_t)(left % x.size[i]) * x.stride[i];
         left /= x.size[i];
@@ -87,18 +88,39 @@ template <int LANES> __device__ inline float norm_sum(float x)
     return x;
 }
 
-/* A lane's part of a row; what lies past its d elements is 0. */
+/* A lane's part of a row, as it lies in memory: loads of several rows are on their way before the first is
+ * converted, and so waited for. */
+template <int CHUNKS, class T> struct norm_part {
+    static constexpr int quads = (int)sizeof(T) / 2; /* 16 bytes each, of 8 elements */
+    uint4 bits[CHUNKS][quads];
+};
+
+/* What lies past the row's d elements is 0. */
 template <int LANES, int CHUNKS, class T>
-__device__ inline void norm_load(const T *row, int d, int lane, float (&x)[CHUNKS][8])
+__device__ inline void norm_load(const T *row, int d, int lane, norm_part<CHUNKS, T> &part)
 {
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++) {
         const int at = (c * LANES + lane) * 8;
 #pragma unroll
+        for (int i = 0; i < part.quads; i++) {
+            part.bits[c][i] = make_uint4(0, 0, 0, 0);
+            if (at < d)
+                part.bits[c][i] = reinterpret_cast<const uint4 *>(row + at)[i];
+        }
+    }
+}
+
+template <int CHUNKS, class T>
+__device__ inline void norm_convert(const norm_part<CHUNKS, T> &part, float (&x)[CHUNKS][8])
+{
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++) {
+        T value[8];
+        memcpy(value, part.bits[c], sizeof value);
+#pragma unroll
         for (int i = 0; i < 8; i++)
-            x[c][i] = 0;
-        if (at < d)
-            load<8>(row + at, x[c]);
+            x[c][i] = to_float(value[i]);
     }
 }
 

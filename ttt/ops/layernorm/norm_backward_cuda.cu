@@ -65,21 +65,22 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
     float dgain[CHUNKS][8] = {}, dbias[CHUNKS][8] = {};
     for (int base = (int)blockIdx.x * groups; base < n.rows; base += (int)gridDim.x * groups) {
         const int row = base + (int)threadIdx.x / LANES;
-        const bool there = row < n.rows;
-        const int d = there ? n.d : 0;
+        const int nearest = min(row, n.rows - 1), d = row < n.rows ? n.d : 0;
+        const int64_t x_start = norm_row_start(n.x, nearest), dy_start = norm_row_start(n.dy, nearest);
+        norm_part<CHUNKS, X> x_part;
+        norm_part<CHUNKS, DY> dy_part;
         float x[CHUNKS][8], dy[CHUNKS][8];
-        norm_load<LANES>(static_cast<const X *>(n.x.data) + norm_row_start(n.x, there ? row : 0), d, lane, x);
-        norm_load<LANES>(static_cast<const DY *>(n.dy.data) + norm_row_start(n.dy, there ? row : 0), d, lane,
-                         dy);
-        const float mean = there && n.centred ? n.mean[row] : 0, rstd = there ? n.rstd[row] : 0;
+        norm_load<LANES>(static_cast<const X *>(n.x.data) + x_start, d, lane, x_part);
+        norm_load<LANES>(static_cast<const DY *>(n.dy.data) + dy_start, d, lane, dy_part);
+        const float mean = n.centred ? n.mean[nearest] : 0, rstd = n.rstd[nearest];
+        norm_convert(x_part, x);
+        norm_convert(dy_part, dy);
         float sum = 0, dot = 0;
 #pragma unroll
         for (int c = 0; c < CHUNKS; c++) {
             const int at = (c * LANES + lane) * 8;
-            if (at >= d)
-                break;
             float gain[8];
-            norm_load_parameter(n.gain, at, 1, gain);
+            norm_load_parameter(at < d ? n.gain : NULL, at, 1, gain);
 #pragma unroll
             for (int i = 0; i < 8; i++) {
                 const float h = (x[c][i] - mean) * rstd, s = dy[c][i] * gain[i];

@@ -5,7 +5,7 @@
  */
 #include "ttt/ops/layernorm/norm.cuh"
 
-constexpr int ROWS = 2; /* of a group of lanes */
+constexpr int THREADS = 128, ROWS = 2; /* rows of a group of lanes */
 
 /* mean and 1 / sqrt(var + eps) of a row spread over LANES lanes. */
 template <int LANES, int CHUNKS>
@@ -21,32 +21,34 @@ static __device__ inline void measure(const normalisation &n, const float (&x)[C
     mean = n.centred ? norm_sum<LANES>(sum) * n.inverse_d : 0;
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++) {
-        if ((c * LANES + lane) * 8 >= n.d)
-            break;
+        const float centre = (c * LANES + lane) * 8 < n.d ? mean : 0; /* zeros past the row stay zeros */
 #pragma unroll
         for (int i = 0; i < 8; i++)
-            square += (x[c][i] - mean) * (x[c][i] - mean);
+            square += (x[c][i] - centre) * (x[c][i] - centre);
     }
     rstd = rsqrtf(norm_sum<LANES>(square) * n.inverse_d + n.eps);
 }
 
 template <class X, int LANES, int CHUNKS>
-static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS < 4 ? 3 : 2) normalise(const normalisation n)
+static __global__ void __launch_bounds__(THREADS, CHUNKS < 4 ? 5 : 4) normalise(const normalisation n)
 {
-    constexpr int groups = NORM_THREADS / LANES;
+    constexpr int groups = THREADS / LANES;
     const int lane = (int)threadIdx.x % LANES, group = (int)threadIdx.x / LANES;
     const int first = (int)blockIdx.x * ROWS * groups + group;
+    int64_t start[ROWS];
+    norm_part<CHUNKS, X> part[ROWS];
     float x[ROWS][CHUNKS][8], mean[ROWS], rstd[ROWS];
 #pragma unroll
-    for (int k = 0; k < ROWS; k++) {
-        const int row = first + k * groups;
-        const bool there = row < n.rows;
-        norm_load<LANES>(static_cast<const X *>(n.x.data) + norm_row_start(n.x, there ? row : 0),
-                         there ? n.d : 0, lane, x[k]);
-    }
+    for (int k = 0; k < ROWS; k++)
+        start[k] = norm_row_start(n.x, min(first + k * groups, n.rows - 1));
+#pragma unroll
+    for (int k = 0; k < ROWS; k++)
+        norm_load<LANES>(static_cast<const X *>(n.x.data) + start[k], first + k * groups < n.rows ? n.d : 0,
+                         lane, part[k]);
 #pragma unroll
     for (int k = 0; k < ROWS; k++) {
         const int row = first + k * groups;
+        norm_convert(part[k], x[k]);
         measure<LANES>(n, x[k], lane, mean[k], rstd[k]);
         if (lane == 0 && row < n.rows && n.mean)
             n.mean[row] = mean[k];
@@ -75,20 +77,20 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS < 4 ? 3 : 2) norma
 }
 
 /* Any width and alignment, a block for a row, which is read three times. */
-static __global__ void __launch_bounds__(NORM_THREADS) normalise_any(const normalisation n)
+static __global__ void __launch_bounds__(THREADS) normalise_any(const normalisation n)
 {
     const int row = (int)blockIdx.x;
     const int64_t start = norm_row_start(n.x, row);
     float sum = 0, square = 0;
-    for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS)
+    for (int i = (int)threadIdx.x; i < n.d; i += THREADS)
         sum += load_any(n.x.data, n.x.is_bf16, start + i);
     const float mean = n.centred ? block_sum(sum) * n.inverse_d : 0;
-    for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS) {
+    for (int i = (int)threadIdx.x; i < n.d; i += THREADS) {
         const float x = load_any(n.x.data, n.x.is_bf16, start + i) - mean;
         square += x * x;
     }
     const float rstd = rsqrtf(block_sum(square) * n.inverse_d + n.eps);
-    for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS) {
+    for (int i = (int)threadIdx.x; i < n.d; i += THREADS) {
         const float h = (load_any(n.x.data, n.x.is_bf16, start + i) - mean) * rstd;
         store_any(n.y, n.y_is_bf16, (int64_t)row * n.d + i,
                   h * (n.gain ? n.gain[i] : 1) + (n.bias ? n.bias[i] : 0));
@@ -102,12 +104,12 @@ static __global__ void __launch_bounds__(NORM_THREADS) normalise_any(const norma
 ttt_status norm_forward(const ttt_launch *launch, const normalisation *n)
 {
     if (!norm_in_registers(n))
-        return enqueue(launch, normalise_any, (unsigned)n->rows, NORM_THREADS, 0, *n);
+        return enqueue(launch, normalise_any, (unsigned)n->rows, THREADS, 0, *n);
     return by_type(n->x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
         return norm_by_width(n->d, [&](auto spread) {
-            const unsigned blocks = blocks_for(n->rows, ROWS * NORM_THREADS / spread.lanes);
-            return enqueue(launch, normalise<decltype(x), spread.lanes, spread.chunks>, blocks, NORM_THREADS,
-                           0, *n);
+            const unsigned blocks = blocks_for(n->rows, ROWS * THREADS / spread.lanes);
+            return enqueue(launch, normalise<decltype(x), spread.lanes, spread.chunks>, blocks, THREADS, 0,
+                           *n);
         });
     });
 }

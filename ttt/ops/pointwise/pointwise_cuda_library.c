@@ -10,7 +10,7 @@
 
 struct prepared {
     struct pointwise_kernel shape;
-    cudaKernel_t kernel;
+    const void *kernel;
 };
 
 static ttt_status prepare(const ttt_launch *launch, void **state)
@@ -65,7 +65,7 @@ static ttt_status run(const ttt_launch *launch)
         .blockDim = {POINTWISE_THREADS, 1, 1},
         .stream = ttt_cuda_stream(launch->device),
     };
-    return ttt_cuda_check(cudaLaunchKernelExC(&config, (const void *)prepared->kernel, arguments),
+    return ttt_cuda_check(cudaLaunchKernelExC(&config, prepared->kernel, arguments),
                           "launching a compiled kernel");
 }
 

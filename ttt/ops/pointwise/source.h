@@ -6,12 +6,12 @@
 
 /* How a program is spread over threads: each takes `unroll` groups of `width` consecutive elements. */
 struct pointwise_kernel {
-    int width;  /* 1, 2, 4, 8: divides the innermost dimension and what operands step by outside of it */
-    int unroll; /* so many that enough bytes are under way */
-    bool wide;  /* offsets need 64 bits */
+    int width;        /* 1, 2, 4, 8: divides the innermost dimension, and what operands step by around it */
+    int unroll;       /* so many that enough bytes are under way */
+    bool wide;        /* offsets need 64 bits */
     bool approximate; /* all results become bf16: CUDA's fast division and square root will do */
-    bool vector[POINTWISE_MOST_INPUTS]; /* read by groups: data must be aligned to min(16, group) bytes */
     int64_t groups;
+    bool vector[POINTWISE_MOST_INPUTS]; /* read by groups: data must be aligned to min(16, group) bytes */
 };
 
 enum { POINTWISE_THREADS = 256 };

@@ -158,8 +158,8 @@ static __global__ void __launch_bounds__(THREADS) convolution_forward(convolutio
     DYNAMIC_SHARED(bf16, shared);
     __shared__ row_sums sums;
     __shared__ tap_sums r;
-    const int tokens = p.height * p.width, channel0 = (int)blockIdx.x * CHANNELS;
-    const int64_t sample = blockIdx.y;
+    const int tokens = p.height * p.width, channel0 = (int)blockIdx.y * CHANNELS;
+    const int64_t sample = blockIdx.x;
     bf16 *keys = shared, *values = keys + tokens * CHANNELS, *queries = values + tokens * CHANNELS;
     const bf16 *q = p.qkv + sample * tokens * p.row + channel0;
     fetch(keys, q + p.d, p.row, tokens);
@@ -213,8 +213,8 @@ static __global__ void __launch_bounds__(THREADS)
     DYNAMIC_SHARED(bf16, shared);
     __shared__ row_sums sums;
     __shared__ tap_sums r, dw;
-    const int tokens = p.height * p.width, channel0 = (int)blockIdx.x * CHANNELS;
-    const int64_t sample = blockIdx.y;
+    const int tokens = p.height * p.width, channel0 = (int)blockIdx.y * CHANNELS;
+    const int64_t sample = blockIdx.x;
     bf16 *keys = shared, *values = keys + tokens * CHANNELS, *queries = values + tokens * CHANNELS,
          *cotangents = queries + tokens * CHANNELS;
     const bf16 *q = p.qkv + sample * tokens * p.row + channel0;
@@ -265,7 +265,7 @@ static size_t tile_bytes(const ttt_launch *launch)
 
 static dim3 grid_of(const ttt_launch *launch)
 {
-    return dim3((unsigned)(launch->in[1].shape.size[2] / CHANNELS), (unsigned)launch->in[0].shape.size[0]);
+    return dim3((unsigned)launch->in[0].shape.size[0], (unsigned)(launch->in[1].shape.size[2] / CHANNELS));
 }
 
 ttt_status vittt_inner_convolution(const ttt_launch *launch)
