@@ -168,6 +168,7 @@ static ttt_status choose_by_rules(struct render_job *job, bool *used)
     if (!inputs)
         inputs =
             config->eval.num_input_views ? config->eval.num_input_views : config->model.lact.num_input_views;
+    inputs += job->request->add;
     if (listed)
         TRY(read_targets(job, used));
     TRY(choose(job, "input", views->inputs, used, inputs, &job->inputs, &job->input_count));
@@ -184,7 +185,8 @@ static ttt_status choose_by_rules(struct render_job *job, bool *used)
 static ttt_status choose_views(struct render_job *job)
 {
     const bool indexed = job->trained->config.eval.views.order == VIEWS_INDEXED;
-    if (indexed && job->request->path == CAMERA_TARGETS && !job->request->inputs && !job->request->views)
+    if (indexed && job->request->path == CAMERA_TARGETS && !job->request->inputs && !job->request->add &&
+        !job->request->views)
         return choose_indexed(job);
     bool *used = calloc(job->scene.view_count, sizeof *used);
     if (!used)
