@@ -13,12 +13,9 @@
 #include "train/config/device.h"
 
 static const char help[] =
-    "usage: ttt render RUN|CONFIG SCENE --out DIR [key=value ...] [--inputs N] [--add M] [--path PATH]
-"
-    "                  [--views WHICH] [--size HxW] [--tokens-per-pass N] [--weights FILE]
-"
-    "                  [--checkpoint WHICH] [--device NAME] [--dtype TYPE] [--json]
-"
+    "usage: ttt render RUN|CONFIG SCENE --out DIR [key=value ...] [--inputs N] [--add M] [--path PATH]\n"
+    "                  [--views WHICH] [--size HxW] [--tokens-per-pass N] [--weights FILE]\n"
+    "                  [--checkpoint WHICH] [--device NAME] [--dtype TYPE] [--json]\n"
     "\n"
     "Shows posed pictures of SCENE to a trained model of task: views, once, and renders the scene from "
     "other\n"
