@@ -150,9 +150,9 @@ static void check_resumes_from_every_step(int epochs, const char *more)
         remove_run();
         struct line_task line = {.scores = {2, 1, 3}, .stop_after = stop};
         line_run_ok(&line, &config);
-        assert_true(line.outcome.interrupted);
-        assert_int_equal(line.outcome.step, stop);
-        assert_int_equal(checkpoint_latest("runs/x"), stop);
+        assert_in_range(line.outcome.step, stop, stop + line_ahead());
+        assert_int_equal(line.outcome.interrupted, line.outcome.step < steps);
+        assert_int_equal(checkpoint_latest("runs/x"), line.outcome.step);
         line.stop = 0;
         line.stop_after = 0;
         line_run_ok(&line, &config);
@@ -299,7 +299,8 @@ static void too_many_bad_steps_end_the_run(void **state)
     check_error(line_run(&line, &config), TTT_NUMERIC,
                 "3 steps in a row had a loss or gradient that is not finite; the last good checkpoint is "
                 "runs/x/checkpoints/4");
-    assert_int_equal(line.fed, 7);
+    assert_in_range(line.fed, 7,
+                    7 + 2 * line_ahead()); /* one step more, and one fed again to name the fault */
     assert_int_equal(line.evaluated, 0);
     assert_int_equal(checkpoint_latest("runs/x"), 4);
     assert_checkpoints((const int64_t[]){3, 4}, 2);
@@ -387,5 +388,13 @@ int main(void)
         IN_RUN(another_process_has_the_run),
         IN_RUN(a_plan_over_the_limit_says_what_is_needed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    char name[TTT_DEVICE_NAME];
+    int failed = 0;
+    for (int i = 0; ttt_device_at(i, name) && i < 2; i++) {
+        print_message("on %s\n", name);
+        setenv("LINE_DEVICE", name, 1);
+        setenv("EMULATED_LATE", "1", 1);
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }
