@@ -345,6 +345,37 @@ static void a_stop_among_bad_steps_saves_nothing(void **state)
     run_config_free(&config);
 }
 
+static void weights_after(const char *device, const struct run_config *config, float weights[line_size])
+{
+    struct line_task line = {.poison_from = 6, .poison_to = 7};
+    setenv("LINE_DEVICE", device, 1);
+    remove_run();
+    line_run_ok(&line, config);
+    assert_int_equal(line.outcome.bad_steps, 1);
+    struct files files = latest_files();
+    memcpy(weights, files.bytes[0] + files.size[0] - line_size * sizeof *weights,
+           line_size * sizeof *weights);
+    free_files(&files);
+}
+
+/* Batches and results are those of their steps where steps run ahead. */
+static void every_device_ends_in_one_place(void **state)
+{
+    (void)state;
+    char *device = strdup(getenv("LINE_DEVICE"));
+    static const char *const more[] = {"}", ", accumulate: 2}"};
+    for (int i = 0; i < 2; i++) {
+        struct run_config config = line_config(4, more[i]);
+        float here[line_size], there[line_size];
+        weights_after("cpu", &config, here);
+        weights_after(device, &config, there);
+        for (int k = 0; k < line_size; k++)
+            assert_true(fabsf(here[k] - there[k]) <= 1e-5F * (1 + fabsf(here[k])));
+        run_config_free(&config);
+    }
+    free(device);
+}
+
 static void another_process_has_the_run(void **state)
 {
     (void)state;
@@ -385,6 +416,7 @@ int main(void)
         IN_RUN(too_many_bad_steps_end_the_run),
         IN_RUN(bad_from_the_start),
         IN_RUN(a_stop_among_bad_steps_saves_nothing),
+        IN_RUN(every_device_ends_in_one_place),
         IN_RUN(another_process_has_the_run),
         IN_RUN(a_plan_over_the_limit_says_what_is_needed),
     };
