@@ -108,7 +108,7 @@ bool is_served(const ttt_cuda_product &p)
 {
     return (p.beta == 0 || p.c_type == p.y_type) && (p.type == TTT_BF16 || p.y_type == TTT_F32) &&
            (!has_before(p) || (p.before_type == p.y_type && p.n % 8 == 0)) &&
-           (p.epilogue != TTT_CUDA_COLUMN_SUMS || (p.y_type == TTT_F32 && p.m % 8 == 0));
+           (p.epilogue != TTT_CUDA_COLUMN_SUMS || (p.y_type == TTT_F32 && p.m % 16 == 0));
 }
 } // namespace
 

@@ -41,7 +41,11 @@ typedef struct ttt_cuda_operands {
     void *workspace; /* TTT_CUDA_PRODUCT_WORKSPACE bytes */
 } ttt_cuda_operands;
 
+#ifdef TTT_CUDA_EMULATED
+enum { TTT_CUDA_PRODUCT_WORKSPACE = 1 << 12 }; /* tests write all of it, for every product */
+#else
 enum { TTT_CUDA_PRODUCT_WORKSPACE = 32 << 20 };
+#endif
 
 /* TTT_UNSUPPORTED when the library has no algorithm for it; when it has one for operands at multiples of 16
  * bytes alone, and one is not, the run fails so. */

@@ -40,6 +40,15 @@ static const struct op_case cases[] = {
        TRANSPOSED},
       {{4, {3, 2, 9, 7}}}},
      {1, 1, 1}},
+    {"small, b shared", {{{4, {3, 2, 20, 16}}}, {{4, {1, 2, 16, 24}}}}},
+    {"small, b shared, tile + 1", {{{4, {3, 2, 65, 72}}}, {{4, {1, 2, 72, 136}}}}},
+    {"small, b shared, a transposed", {{{4, {3, 2, 24, 19}}, TRANSPOSED}, {{4, {1, 2, 19, 40}}}}},
+    {"small, a shared, b transposed", {{{4, {1, 3, 33, 24}}}, {{4, {2, 3, 24, 70}}, TRANSPOSED}}},
+    {"small, a shared, both transposed",
+     {{{4, {1, 3, 64, 24}}, TRANSPOSED}, {{4, {2, 3, 24, 70}}, TRANSPOSED}}},
+    {"small, summed over the first",
+     {{{4, {7, 2, 32, 49}}, TRANSPOSED}, {{4, {7, 2, 49, 40}}}},
+     {1, 1, 2}},
     {"summed, large", {{{4, {7, 2, 32, 49}}, TRANSPOSED}, {{4, {7, 2, 49, 33}}}}, {1, 1, 2}},
 };
 

@@ -12,6 +12,7 @@ static const struct op_case cases[] = {
     {"tile - 1", {{{2, {31, 15}}}, {{2, {31, 63}}}}},
     {"tile + 1", {{{2, {33, 17}}}, {{2, {33, 65}}}}},
     {"deep, sums far from 0", {{{2, {900, 70}}, CONTIGUOUS, OFFSET}, {{2, {900, 9}}}}},
+    {"deep, aligned", {{{2, {300, 24}}}, {{2, {300, 16}}}}},
     {"wide", {{{2, {21, 205}}}, {{2, {21, 200}}}}},
     {"cut columns", {{{2, {12, 16}}, CUT}, {{2, {12, 8}}, CUT}}},
     {"transposed", {{{2, {12, 16}}, TRANSPOSED}, {{2, {12, 8}}, TRANSPOSED}}},
