@@ -1,4 +1,4 @@
-/* Reconstruction and rendering as two plans over one store. */
+/* Reconstruction, adding views and rendering as plans over one store. */
 #include "eval/view_renderer.h"
 
 #include <stdio.h>
@@ -42,6 +42,20 @@ static ttt_status plan_reconstruct(const struct lact_nvs_config *config, ttt_sto
     return ttt_within(status, "reconstruction from %d views", options->inputs);
 }
 
+static ttt_status plan_add(const struct lact_nvs_config *config, ttt_store *store,
+                           const struct view_renderer_options *options, ttt_plan **plan)
+{
+    ttt_graph *g;
+    if (!options->added)
+        return TTT_OK;
+    TRY(ttt_graph_create(&g));
+    const struct lact_nvs_views views = views_input(g, config, options->added, true);
+    lact_nvs_reconstruct(g, config, options->prefix, &views, options->tokens_per_pass, true);
+    ttt_status status = ttt_plan_create(g, store, &options->plan, plan);
+    ttt_graph_destroy(g);
+    return ttt_within(status, "adding %d views", options->added);
+}
+
 static ttt_status plan_render(const struct lact_nvs_config *config, ttt_store *store,
                               const struct view_renderer_options *options, ttt_plan **plan)
 {
@@ -59,7 +73,7 @@ static int64_t missing_bytes(const ttt_store *store, const char *name, int64_t e
     return ttt_store_find(store, name) ? 0 : elements * (int64_t)sizeof(float);
 }
 
-/* Each plan counts the variables of its own that the store lacks; here are those of both. */
+/* Each plan counts the variables of its own that the store lacks; here are those of all. */
 static ttt_status count_variables(const struct lact_nvs_config *config, const ttt_store *store,
                                   const char *prefix, int64_t *bytes)
 {
@@ -84,7 +98,7 @@ static ttt_status count_variables(const struct lact_nvs_config *config, const tt
     return TTT_OK;
 }
 
-/* Each plan fits on its own; do both? */
+/* Each plan fits on its own; do all together? */
 static ttt_status check_memory(const struct view_renderer *r, const ttt_store *store)
 {
     const int64_t limit = r->options.plan.memory_limit, total = r->memory.total;
@@ -99,15 +113,21 @@ static ttt_status check_memory(const struct view_renderer *r, const ttt_store *s
                     limit ? "the limit is" : "there are free", (double)room / 0x1p20);
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static ttt_status count_memory(const struct lact_nvs_config *config, const ttt_store *store,
                                struct view_renderer *r)
 {
     struct view_renderer_memory *m = &r->memory;
     TRY(count_variables(config, store, r->options.prefix, &m->variables));
     m->reconstruct = ttt_plan_memory_of(r->reconstruct).arena;
+    m->add = r->add ? ttt_plan_memory_of(r->add).arena : 0;
     m->render = ttt_plan_memory_of(r->render).arena;
-    const int64_t larger = m->reconstruct > m->render ? m->reconstruct : m->render;
-    m->total = m->variables + (r->options.once ? larger : m->reconstruct + m->render);
+    m->total = m->variables + (r->options.once ? larger(m->reconstruct, larger(m->add, m->render))
+                                               : m->reconstruct + m->add + m->render);
     return check_memory(r, store);
 }
 
@@ -126,11 +146,13 @@ ttt_status view_renderer_create(const struct lact_nvs_config *config, ttt_store 
     ttt_status status;
     *renderer = (struct view_renderer){
         .options = *options, .height = config->image_height, .width = config->image_width};
-    if (options->inputs < 1 || options->at_once < 1)
-        return ttt_fail(TTT_ARGUMENT, "%d inputs and %d rendered at once: both must be at least 1",
-                        options->inputs, options->at_once);
+    if (options->inputs < 1 || options->at_once < 1 || options->added < 0)
+        return ttt_fail(TTT_ARGUMENT,
+                        "%d inputs, %d added and %d rendered at once: should be at least 1, 0 and 1",
+                        options->inputs, options->added, options->at_once);
     TRY(lact_nvs_config_check(config));
     TRY_TO(plan_reconstruct(config, store, options, &renderer->reconstruct), cleanup);
+    TRY_TO(plan_add(config, store, options, &renderer->add), cleanup);
     TRY_TO(plan_render(config, store, options, &renderer->render), cleanup);
     TRY_TO(count_memory(config, store, renderer), cleanup);
     renderer->reconstruct_flops = ttt_plan_flops(renderer->reconstruct);
@@ -145,6 +167,7 @@ cleanup:
 void view_renderer_destroy(struct view_renderer *renderer)
 {
     ttt_plan_destroy(renderer->reconstruct);
+    ttt_plan_destroy(renderer->add);
     ttt_plan_destroy(renderer->render);
     free(renderer->cameras);
     free(renderer->pictures);
@@ -159,44 +182,73 @@ int view_renderer_views_at_once(const struct lact_nvs_config *config, int most)
     return (int)(views < most ? views : most);
 }
 
+static ttt_status prepare(ttt_plan *plan, bool *ready)
+{
+    if (!*ready)
+        TRY(ttt_plan_prepare(plan));
+    *ready = true;
+    return TTT_OK;
+}
+
 static ttt_status prepare_reconstruct(struct view_renderer *r)
 {
     if (!r->reconstruct)
         return ttt_fail(TTT_ARGUMENT, "a second scene for a renderer that was made for one");
-    if (!r->reconstruct_ready)
-        TRY(ttt_plan_prepare(r->reconstruct));
-    r->reconstruct_ready = true;
-    return TTT_OK;
+    return prepare(r->reconstruct, &r->reconstruct_ready);
 }
 
-static ttt_status prepare_render(struct view_renderer *r)
+/* What follows a reconstruction. */
+static ttt_status prepare_rest(struct view_renderer *r)
 {
-    if (!r->render_ready)
-        TRY(ttt_plan_prepare(r->render));
-    r->render_ready = true;
-    return TTT_OK;
+    if (r->add)
+        TRY(prepare(r->add, &r->add_ready));
+    return r->add && r->options.once ? TTT_OK : prepare(r->render, &r->render_ready);
 }
 
 ttt_status view_renderer_prepare(struct view_renderer *renderer)
 {
     TRY(prepare_reconstruct(renderer));
-    return renderer->options.once ? TTT_OK : prepare_render(renderer);
+    return renderer->options.once ? TTT_OK : prepare_rest(renderer);
+}
+
+static ttt_status show(ttt_plan *plan, const struct view_block *views)
+{
+    TRY(ttt_plan_write(plan, "images", views->images));
+    TRY(ttt_plan_write(plan, "fxfycxcy", views->fxfycxcy));
+    TRY(ttt_plan_write(plan, "c2w", views->c2w));
+    return ttt_plan_run(plan);
+}
+
+/* Gives a step's memory back where it does not come again, and takes that of the next one. */
+static ttt_status go_on(struct view_renderer *r, ttt_plan **done)
+{
+    if (!r->options.once)
+        return TTT_OK;
+    ttt_plan_destroy(*done);
+    *done = NULL;
+    return prepare_rest(r);
 }
 
 ttt_status view_renderer_reconstruct(struct view_renderer *renderer, const struct view_block *inputs)
 {
     renderer->has_scene = false;
     TRY(prepare_reconstruct(renderer));
-    TRY(ttt_plan_write(renderer->reconstruct, "images", inputs->images));
-    TRY(ttt_plan_write(renderer->reconstruct, "fxfycxcy", inputs->fxfycxcy));
-    TRY(ttt_plan_write(renderer->reconstruct, "c2w", inputs->c2w));
-    TRY(ttt_plan_run(renderer->reconstruct));
+    TRY(show(renderer->reconstruct, inputs));
     renderer->has_scene = true;
-    if (!renderer->options.once)
-        return TTT_OK;
-    ttt_plan_destroy(renderer->reconstruct);
-    renderer->reconstruct = NULL;
-    return prepare_render(renderer);
+    return go_on(renderer, &renderer->reconstruct);
+}
+
+ttt_status view_renderer_add(struct view_renderer *renderer, const struct view_block *views)
+{
+    if (!renderer->has_scene || !renderer->add)
+        return ttt_fail(TTT_ARGUMENT, "%s",
+                        renderer->has_scene ? "a renderer that was made for no further views"
+                                            : "no scene to add views to");
+    renderer->has_scene = false;
+    TRY(prepare(renderer->add, &renderer->add_ready));
+    TRY(show(renderer->add, views));
+    renderer->has_scene = true;
+    return go_on(renderer, &renderer->add);
 }
 
 static ttt_status render_pass(struct view_renderer *r, const float *fxfycxcy, const float *c2w, float *images)
@@ -232,7 +284,7 @@ ttt_status view_renderer_render(struct view_renderer *renderer, const float *fxf
     if (count < 1 || !renderer->has_scene)
         return ttt_fail(TTT_ARGUMENT, "%s to render",
                         renderer->has_scene ? "there is no camera" : "no scene was reconstructed");
-    TRY(prepare_render(renderer));
+    TRY(prepare(renderer->render, &renderer->render_ready));
     for (ptrdiff_t i = 0; i < count; i += at_once) {
         const int left = count - (int)i;
         if (left < at_once)

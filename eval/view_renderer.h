@@ -1,4 +1,5 @@
-/* A LaCT-NVS model at work on one scene: reconstruct once from posed pictures, then render any camera.
+/* A LaCT-NVS model at work on one scene: reconstruct once from posed pictures, add further ones where the
+ * variant allows it, then render any camera.
  *
  * The scene's state, every block's fast weights, lies between the two in variables of the store.
  */
@@ -14,36 +15,39 @@
 struct view_renderer_options {
     const char *prefix;      /* of the weights in the store: "" or "ema." */
     int inputs;              /* >= 1: views of a reconstruction */
+    int added;               /* views that view_renderer_add takes; 0: none are ever added */
     int at_once;             /* >= 1: views rendered in one pass */
     int64_t tokens_per_pass; /* of the reconstruction: lact_nvs_reconstruct; 0: all */
     ttt_dtype dtype;         /* of activations; 0: f32 */
-    bool once;               /* one scene alone: the reconstruction's memory is given back afterwards */
+    bool once;               /* one scene alone: each step's memory is given back before the next */
     ttt_plan_options plan;   /* memory_limit holds for the whole renderer */
 };
 
 struct view_renderer_memory {
-    int64_t variables;           /* weights and state */
-    int64_t reconstruct, render; /* arenas */
-    int64_t total;               /* at the peak; with `once` only the larger arena counts */
+    int64_t variables;                /* weights and state */
+    int64_t reconstruct, add, render; /* arenas */
+    int64_t total;                    /* at the peak; with `once` only the largest arena counts */
 };
 
 struct view_renderer {
     struct view_renderer_options options;
     int height, width;     /* of every picture, in pixels */
-    ttt_plan *reconstruct; /* NULL once it has been given back */
+    ttt_plan *reconstruct; /* NULL once it has been given back, as `add` */
+    ttt_plan *add;         /* NULL also where no views are added */
     ttt_plan *render;
     struct view_renderer_memory memory;
-    bool reconstruct_ready, render_ready, has_scene;
+    bool reconstruct_ready, add_ready, render_ready, has_scene;
     double reconstruct_flops;  /* of a whole reconstruction */
     double render_flops;       /* of one pass of at_once views */
     float *cameras, *pictures; /* of one pass that is not full */
 };
 
-/* Plans both over weights in `store`, which must outlive the renderer; pictures have the config's size.
+/* Plans all over weights in `store`, which must outlive the renderer; pictures have the config's size.
  * Takes no device memory before the first scene: renderer->memory says how much it will be.  The caller
  * destroys it; on failure there is nothing to destroy.
- * Errors: lact_nvs_config_check, lact_nvs_reconstruct, ttt_plan_create; TTT_MEMORY when both together are
- * over the limit, with both numbers. */
+ * Errors: lact_nvs_config_check, ttt_plan_create; TTT_UNSUPPORTED where views shall be added to a variant
+ * that does not allow it, naming what forbids it; TTT_MEMORY when all together are over the limit, with both
+ * numbers. */
 ttt_status view_renderer_create(const struct lact_nvs_config *config, ttt_store *store,
                                 const struct view_renderer_options *options, struct view_renderer *renderer)
     __attribute__((warn_unused_result));
@@ -59,6 +63,12 @@ ttt_status view_renderer_prepare(struct view_renderer *renderer) __attribute__((
 /* inputs: options.inputs views.  The scene before is forgotten.  TTT_ARGUMENT for a second scene of a
  * renderer that was made for one. */
 ttt_status view_renderer_reconstruct(struct view_renderer *renderer, const struct view_block *inputs)
+    __attribute__((warn_unused_result));
+
+/* views: options.added more of the scene, in the frame of the inputs.  The scene is then that of all its
+ * views, as if they had been given together, to rounding.  TTT_ARGUMENT without a scene, or for a renderer
+ * made for no further views. */
+ttt_status view_renderer_add(struct view_renderer *renderer, const struct view_block *views)
     __attribute__((warn_unused_result));
 
 /* Renders `count` >= 1 cameras, fxfycxcy (count, 4) in pixels and c2w (count, 4, 4) in the frame of the

@@ -13,10 +13,9 @@
 #include "train/config/device.h"
 
 static const char help[] =
-    "usage: ttt render RUN|CONFIG SCENE --out DIR [key=value ...] [--inputs N] [--path PATH] [--views "
-    "WHICH]\n"
-    "                  [--size HxW] [--tokens-per-pass N] [--weights FILE] [--checkpoint WHICH]\n"
-    "                  [--device NAME] [--dtype TYPE] [--json]\n"
+    "usage: ttt render RUN|CONFIG SCENE --out DIR [key=value ...] [--inputs N] [--add M] [--path PATH]\n"
+    "                  [--views WHICH] [--size HxW] [--tokens-per-pass N] [--weights FILE]\n"
+    "                  [--checkpoint WHICH] [--device NAME] [--dtype TYPE] [--json]\n"
     "\n"
     "Shows posed pictures of SCENE to a trained model of task: views, once, and renders the scene from "
     "other\n"
@@ -25,6 +24,9 @@ static const char help[] =
     "\n"
     "  --out DIR            where everything is written; created where missing\n"
     "  --inputs N           how many views the model is given; else as many as in the config's evaluation\n"
+    "  --add M              M further views, added to what the first N left without starting over; the\n"
+    "                       pictures are those of --inputs N+M, to rounding; a model whose variant or depth\n"
+    "                       cannot give that is refused with the reason\n"
     "  --path targets       views of the scene that were not given, compared with their pictures (default)\n"
     "  --path turntable     once around the point that the inputs look at, at their mean distance and "
     "height\n"
@@ -80,7 +82,8 @@ static ttt_status make_renderer(struct render_job *job)
     const struct run_config *config = &job->trained->config;
     const struct view_renderer_options options = {
         .prefix = "",
-        .inputs = job->input_count,
+        .inputs = job->input_count - (int)job->request->add,
+        .added = (int)job->request->add,
         .at_once = view_renderer_views_at_once(&config->model.lact, job->frame_count),
         .tokens_per_pass =
             job->request->tokens_per_pass < 0 ? config->eval.tokens_per_pass : job->request->tokens_per_pass,
@@ -99,17 +102,21 @@ static void print_plan(const struct render_job *job)
            job->input_count, job->scene.view_count, job->frame_count, camera_path_name(job->request->path),
            job->height, job->width);
     for (int i = 0; i < job->input_count; i++)
-        printf(" %u", job->scene.views[job->inputs[i]].entry);
+        printf("%s %u", i == job->renderer.options.inputs ? ", then" : "",
+               job->scene.views[job->inputs[i]].entry);
     printf("\n  memory    %s at the peak: %s of weights and state, %s to reconstruct, then %s to render\n",
            output_bytes(memory->total).text, output_bytes(memory->variables).text,
-           output_bytes(memory->reconstruct).text, output_bytes(memory->render).text);
+           output_bytes(memory->reconstruct > memory->add ? memory->reconstruct : memory->add).text,
+           output_bytes(memory->render).text);
     fflush(stdout);
 }
 
 static void print_outcome(const struct render_job *job, const struct render_outcome *outcome)
 {
-    printf("  reconstruction %.3f s, once\n  rendering      %.2f ms a view\n", outcome->reconstruct_seconds,
-           1e3 * outcome->render_seconds / job->frame_count);
+    printf("  reconstruction %.3f s, once\n", outcome->reconstruct_seconds);
+    if (job->request->add)
+        printf("  adding         %.3f s, %lld views\n", outcome->add_seconds, (long long)job->request->add);
+    printf("  rendering      %.2f ms a view\n", 1e3 * outcome->render_seconds / job->frame_count);
     if (outcome->likeness)
         printf("  likeness       PSNR %.2f dB, SSIM %.4f, the means of %d views\n", outcome->psnr,
                outcome->ssim, job->frame_count);
@@ -145,15 +152,17 @@ static json_t *likeness_json(const struct render_job *job, const struct render_o
 static ttt_status print_json(const struct render_job *job, const struct render_outcome *outcome)
 {
     const struct view_renderer_memory *memory = &job->renderer.memory;
-    json_t *object = json_pack("{s:s, s:s, s:I, s:o, s:i, s:i, s:i}", "scene", job->scene.name, "path",
-                               camera_path_name(job->request->path), "step", (json_int_t)job->trained->step,
-                               "inputs", entries(job, job->inputs, job->input_count), "rendered",
-                               job->frame_count, "height", job->height, "width", job->width);
+    json_t *object =
+        json_pack("{s:s, s:s, s:I, s:o, s:I, s:i, s:i, s:i}", "scene", job->scene.name, "path",
+                  camera_path_name(job->request->path), "step", (json_int_t)job->trained->step, "inputs",
+                  entries(job, job->inputs, job->input_count), "added", (json_int_t)job->request->add,
+                  "rendered", job->frame_count, "height", job->height, "width", job->width);
     json_t *more = json_pack(
-        "{s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:s, s:s}", "reconstruct_seconds", outcome->reconstruct_seconds,
-        "milliseconds_per_view", 1e3 * outcome->render_seconds / job->frame_count, "predicted_peak_bytes",
-        (json_int_t)memory->total, "variable_bytes", (json_int_t)memory->variables, "reconstruct_bytes",
-        (json_int_t)memory->reconstruct, "render_bytes", (json_int_t)memory->render, "likeness",
+        "{s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:s}", "reconstruct_seconds",
+        outcome->reconstruct_seconds, "add_seconds", outcome->add_seconds, "milliseconds_per_view",
+        1e3 * outcome->render_seconds / job->frame_count, "predicted_peak_bytes", (json_int_t)memory->total,
+        "variable_bytes", (json_int_t)memory->variables, "reconstruct_bytes", (json_int_t)memory->reconstruct,
+        "add_bytes", (json_int_t)memory->add, "render_bytes", (json_int_t)memory->render, "likeness",
         outcome->likeness ? likeness_json(job, outcome) : json_null(), "out", job->request->out, "film",
         outcome->video);
     const bool complete = object && more && !json_object_update(object, more);
@@ -208,6 +217,7 @@ static ttt_status run(int argc, char **argv)
     const struct option options[] = {
         {.name = "--out", .type = OPTION_TEXT, .value = &request.out},
         {.name = "--inputs", .type = OPTION_WHOLE, .value = &request.inputs, .min = 1, .max = 100000},
+        {.name = "--add", .type = OPTION_WHOLE, .value = &request.add, .min = 1, .max = 100000},
         {.name = "--path", .type = OPTION_TEXT, .value = &path},
         {.name = "--views", .type = OPTION_TEXT, .value = &request.views},
         {.name = "--size", .type = OPTION_TEXT, .value = &request.size},

@@ -33,7 +33,7 @@ static ttt_status write_synced(const struct run_config *config, const char *path
     FILE *file = fopen(path, "w");
     if (!file)
         return ttt_fail(TTT_IO, "%s: cannot be written: %s", path, strerror(errno));
-    ttt_status status = run_config_write(config, file, true);
+    ttt_status status = run_config_record(config, file);
     if (!status && (fflush(file) || fsync(fileno(file))))
         status = ttt_fail(TTT_IO, "%s: writing failed: %s", path, strerror(errno));
     fclose(file);

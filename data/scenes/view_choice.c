@@ -69,16 +69,17 @@ ttt_status view_choice_counts(const struct view_choice *choice, const struct sce
     return TTT_OK;
 }
 
-/* `count` views out of `order`[total]: the first, or evenly spread with the first and the last among them. */
+uint32_t view_spread(uint32_t i, uint32_t count, uint32_t total)
+{
+    return count == 1 ? total / 2 : (uint32_t)((uint64_t)i * (total - 1) / (count - 1));
+}
+
+/* `count` views out of `order`[total]: the first, or evenly spread. */
 static void pick(const struct view_choice *choice, const uint32_t *order, uint32_t total, uint32_t count,
                  uint32_t *out)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t at = i;
-        if (choice->order == VIEWS_UNIFORM)
-            at = count == 1 ? total / 2 : ((uint64_t)i * (total - 1) + (count - 1) / 2) / (count - 1);
-        out[i] = order[at];
-    }
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = order[choice->order == VIEWS_UNIFORM ? view_spread(i, count, total) : i];
 }
 
 /* Views in `order` that a rule leaves and that are not marked, moved to `left`; how many. */

@@ -42,6 +42,10 @@ struct view_choice {
     const struct view_index *index; /* for VIEWS_INDEXED; the caller's */
 };
 
+/* The i-th of `count` places evenly spread over `total` with the first and the last among them, rounded down,
+ * as torch.linspace(0, total - 1, count).long() has them; a single one is in the middle. */
+uint32_t view_spread(uint32_t i, uint32_t count, uint32_t total);
+
 /* How many inputs and targets a scene gives.
  * TTT_ARGUMENT when it has too few views, with both numbers, or is not in the index; TTT_FORMAT when the
  * index names views that the scene does not have.  The line starts with the scene's path. */

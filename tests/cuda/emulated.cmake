@@ -11,7 +11,7 @@ list(FILTER cuda_sources EXCLUDE REGEX "_library\\.c$")
 
 # The pragma is `unroll`, which only CUDA has.
 set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX
-  COMPILE_OPTIONS "-Wno-unknown-pragmas;-Wno-missing-field-initializers;-Wno-maybe-uninitialized")
+  COMPILE_OPTIONS "-Wno-unknown-pragmas;-Wno-extra;-Wno-maybe-uninitialized")
 
 target_sources(ttt_library PRIVATE ${cuda_sources} ${kernels} ${emulator})
 target_include_directories(ttt_library BEFORE PUBLIC ${CMAKE_SOURCE_DIR}/tests/cuda/include)

@@ -282,6 +282,7 @@ void emulated_run(dim3 grid, dim3 threads, size_t shared_bytes, const std::funct
 {
     static bool blocks_descending = true;
     const std::lock_guard<std::mutex> lock(launching);
+    emulated_count_launch();
     const uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
     gridDim = grid;
     blockDim = threads;

@@ -59,8 +59,21 @@ emulated_copies &emulated_thread_copies();
 /* The work of emulate_launch, at once. */
 void emulated_run(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &kernel);
 
-/* Records work when a stream captures; false when none does. */
+/* Records work when a stream captures, or keeps it for later; false when it is to be done now. */
 bool emulated_record(const std::function<void()> &work);
+
+/* Does all work that was kept for later. */
+void emulated_wait_for_all(void);
+
+/* Whether memory came from cudaMallocHost. */
+bool emulated_is_pinned(const void *memory);
+
+/* A number from the environment, 0 where it is not set: faults for tests (README.md). */
+long emulated_switch(const char *name);
+
+/* Counts a kernel; what one that failed has left behind: every wait reports it from then on. */
+void emulated_count_launch(void);
+cudaError_t emulated_failure(void);
 
 /* Fills all __shared__ variables of the program with NaN bytes. */
 void emulated_poison_shared();

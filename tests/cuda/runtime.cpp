@@ -1,14 +1,23 @@
-/* Streams, events and graphs: work is done at once, or recorded while a stream captures. */
+/* Streams, events and graphs: work is done at once, or recorded while a stream captures.
+ *
+ * With EMULATED_LATE=1 in the environment it is done as late as CUDA may: when somebody waits for it.  Memory
+ * that is reused too early, and a wait that is missing between streams, then show.
+ */
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <chrono>
+#include <deque>
 
 struct CUstream_st {
     unsigned flags;
+    std::deque<std::function<void()>> later;
 };
 struct CUevent_st {
     bool recorded;
     std::chrono::steady_clock::time_point time;
+    cudaStream_t stream;
+    long wanted, reached; /* how often it was recorded, and how often that was done */
 };
 struct CUgraph_st {
     std::vector<std::function<void()>> work;
@@ -25,33 +34,82 @@ struct {
     bool broken;
 } capture;
 
+std::vector<cudaStream_t> streams; /* oldest first */
+
+void do_next(cudaStream_t stream)
+{
+    const std::function<void()> work = stream->later.front();
+    stream->later.pop_front();
+    work();
+}
+void drain(cudaStream_t stream)
+{
+    while (!stream->later.empty())
+        do_next(stream);
+}
+void drain_all()
+{
+    for (const cudaStream_t stream : streams)
+        drain(stream);
+}
+void drain_until(const CUevent_st *event, long reached)
+{
+    while (event->reached < reached)
+        do_next(event->stream);
+}
+
 /* Waiting for work that is only being recorded is an error, and spoils the recording. */
 cudaError_t wait()
 {
     if (!capture.graph)
-        return cudaSuccess;
+        return emulated_failure();
     capture.broken = true;
     return cudaErrorStreamCaptureUnsupported;
 }
-} // namespace
 
-bool emulated_record(const std::function<void()> &work)
+cudaError_t wait_for(cudaStream_t stream)
+{
+    const cudaError_t error = wait();
+    if (error == cudaErrorStreamCaptureUnsupported)
+        return error;
+    if (stream)
+        drain(stream);
+    else
+        drain_all();
+    return emulated_failure();
+}
+
+/* Does work, or keeps it for later. */
+cudaError_t perform(cudaStream_t stream, const std::function<void()> &work)
 {
     if (capture.graph)
         capture.graph->work.push_back(work);
-    return capture.graph != nullptr;
-}
-
-static cudaError_t perform(const std::function<void()> &work)
-{
-    if (!emulated_record(work))
+    else if (stream && emulated_switch("EMULATED_LATE"))
+        stream->later.push_back(work);
+    else
         work();
     return cudaSuccess;
+}
+} // namespace
+
+/* Kernels do not say their stream: it is the first, that of all launches. */
+bool emulated_record(const std::function<void()> &work)
+{
+    const bool late = emulated_switch("EMULATED_LATE") && !streams.empty();
+    if (capture.graph || late)
+        perform(late ? streams.front() : nullptr, work);
+    return capture.graph || late;
+}
+
+void emulated_wait_for_all(void)
+{
+    drain_all();
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
-    *stream = new CUstream_st{flags};
+    *stream = new CUstream_st{flags, {}};
+    streams.push_back(*stream);
     return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t *stream)
@@ -60,44 +118,50 @@ cudaError_t cudaStreamCreate(cudaStream_t *stream)
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
+    drain(stream);
+    streams.erase(std::remove(streams.begin(), streams.end(), stream), streams.end());
     delete stream;
     return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t)
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    return wait();
+    return wait_for(stream);
 }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned)
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
-    return cudaSuccess;
+    return perform(stream, [event, wanted = event->wanted] { drain_until(event, wanted); });
 }
 cudaError_t cudaDeviceSynchronize(void)
 {
-    return wait();
+    return wait_for(nullptr);
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
+/* Host memory that is not pinned makes the copy wait, as it does in truth. */
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream)
 {
-    return perform([=] {
+    const void *host = kind == cudaMemcpyHostToDevice ? from : kind == cudaMemcpyDeviceToHost ? to : nullptr;
+    perform(stream, [=] {
         if (bytes)
             std::memmove(to, from, bytes);
     });
+    return host && stream && !capture.graph && !emulated_is_pinned(host) ? wait_for(stream) : cudaSuccess;
 }
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
-    const cudaError_t error = wait();
+    const cudaError_t error = wait_for(nullptr);
     return error ? error : cudaMemcpyAsync(to, from, bytes, kind, nullptr);
 }
-cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
-    return perform([=] {
+    return perform(stream, [=] {
         if (bytes)
             std::memset(memory, value, bytes);
     });
 }
 cudaError_t cudaMemset(void *memory, int value, size_t bytes)
 {
-    const cudaError_t error = wait();
+    const cudaError_t error = wait_for(nullptr);
     return error ? error : cudaMemsetAsync(memory, value, bytes, nullptr);
 }
 
@@ -115,15 +179,24 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
     delete event;
     return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t)
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    if (!capture.graph)
-        *event = {true, std::chrono::steady_clock::now()};
-    return cudaSuccess;
+    if (capture.graph)
+        return cudaSuccess;
+    event->recorded = true;
+    event->stream = stream;
+    return perform(stream, [event, reached = ++event->wanted] {
+        event->reached = reached;
+        event->time = std::chrono::steady_clock::now();
+    });
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t)
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
-    return wait();
+    const cudaError_t error = wait();
+    if (error == cudaErrorStreamCaptureUnsupported)
+        return error;
+    drain_until(event, event->wanted);
+    return emulated_failure();
 }
 cudaError_t cudaEventQuery(cudaEvent_t)
 {
@@ -171,16 +244,18 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph,
     *executable = new CUgraphExec_st{graph->work};
     return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t)
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)
 {
     if (capture.graph)
         return wait();
-    for (const std::function<void()> &work : executable->work)
-        work();
-    return cudaSuccess;
+    return perform(stream, [executable] {
+        for (const std::function<void()> &work : executable->work)
+            work();
+    });
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
 {
+    drain_all();
     delete executable;
     return cudaSuccess;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 namespace
 {
@@ -54,17 +55,69 @@ size_t memory_line(const char *name)
     return kilobytes * 1024;
 }
 
-cudaError_t allocate(void **memory, size_t bytes)
+std::map<const char *, size_t> pinned, on_device; /* what is allocated, by address */
+long launches;
+
+size_t memory_total()
+{
+    const long limit = emulated_switch("EMULATED_MEMORY");
+    return limit ? (size_t)limit : memory_line("MemTotal:");
+}
+
+size_t memory_free()
+{
+    const size_t available = memory_line("MemAvailable:"), total = memory_total();
+    size_t used = 0;
+    for (const auto &block : on_device)
+        used += block.second;
+    const size_t left = total > used ? total - used : 0;
+    return emulated_switch("EMULATED_MEMORY") && left < available ? left : available;
+}
+
+cudaError_t allocate(void **memory, size_t bytes, std::map<const char *, size_t> &blocks)
 {
     *memory = nullptr;
     if (!bytes)
         return cudaSuccess;
-    if (bytes > memory_line("MemAvailable:") || posix_memalign(memory, memory_alignment, bytes))
+    if (bytes > memory_free() || posix_memalign(memory, memory_alignment, bytes))
         return cudaErrorMemoryAllocation;
     std::memset(*memory, 0xff, bytes);
+    blocks[static_cast<const char *>(*memory)] = bytes;
+    return cudaSuccess;
+}
+
+cudaError_t release(void *memory, std::map<const char *, size_t> &blocks)
+{
+    emulated_wait_for_all();
+    blocks.erase(static_cast<const char *>(memory));
+    std::free(memory);
     return cudaSuccess;
 }
 } // namespace
+
+long emulated_switch(const char *name)
+{
+    const char *text = std::getenv(name);
+    return text ? std::strtol(text, nullptr, 10) : 0;
+}
+
+bool emulated_is_pinned(const void *memory)
+{
+    const char *at = static_cast<const char *>(memory);
+    auto next = pinned.upper_bound(at);
+    return next != pinned.begin() && (--next, at < next->first + next->second);
+}
+
+void emulated_count_launch(void)
+{
+    launches++;
+}
+
+cudaError_t emulated_failure(void)
+{
+    const long failing = emulated_switch("EMULATED_FAILURE");
+    return failing && launches >= failing ? cudaErrorIllegalAddress : cudaSuccess;
+}
 
 const char *cudaGetErrorString(cudaError_t error)
 {
@@ -109,7 +162,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     if (device)
         return cudaErrorInvalidDevice;
     *properties = {.name = "emulated",
-                   .totalGlobalMem = memory_line("MemTotal:"),
+                   .totalGlobalMem = memory_total(),
                    .sharedMemPerBlock = shared_per_block,
                    .sharedMemPerBlockOptin = shared_per_block_optin,
                    .multiProcessorCount = multiprocessors,
@@ -149,7 +202,8 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
 }
 cudaError_t cudaDriverGetVersion(int *version)
 {
-    *version = CUDART_VERSION;
+    const long driver = emulated_switch("EMULATED_DRIVER");
+    *version = driver ? (int)driver : CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *version)
@@ -160,29 +214,27 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
-    *available = memory_line("MemAvailable:");
-    *total = memory_line("MemTotal:");
+    *available = memory_free();
+    *total = memory_total();
     return cudaSuccess;
 }
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
-    return allocate(memory, bytes);
+    return allocate(memory, bytes, on_device);
 }
 cudaError_t cudaFree(void *memory)
 {
-    std::free(memory);
-    return cudaSuccess;
+    return release(memory, on_device);
 }
 cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
-    return allocate(memory, bytes);
+    return allocate(memory, bytes, pinned);
 }
 cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned)
 {
-    return allocate(memory, bytes);
+    return allocate(memory, bytes, pinned);
 }
 cudaError_t cudaFreeHost(void *memory)
 {
-    std::free(memory);
-    return cudaSuccess;
+    return release(memory, pinned);
 }

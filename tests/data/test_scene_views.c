@@ -220,8 +220,8 @@ static void choices_by_rule(void **state)
     assert_int_equal(input_count, 8);
     assert_int_equal(target_count, 16);
     check_ok(view_choose(&eval, &scene, NULL, inputs, targets));
-    assert_int_equal(inputs[0], 0);
-    assert_int_equal(inputs[7], 62);
+    static const uint32_t spread[] = {0, 8, 17, 26, 34, 44, 53, 62}; /* places 0, 6, 13, 20, 26, 33, 40, 47 */
+    assert_memory_equal(inputs, spread, sizeof spread);
     for (uint32_t i = 0; i < 16; i++)
         assert_int_equal(targets[i], 4 * i + 3);
     scene_free(&scene);

@@ -214,6 +214,59 @@ static void passes_do_not_matter(void **state)
     views_result_free(&again);
 }
 
+/* A picture of view 0 after a reconstruction from views 1 to 1 + inputs, and one more of each call of add. */
+static void render_later(const struct world *w, const struct lact_nvs_config *config, int inputs, int added,
+                         float *picture)
+{
+    const uint32_t views[] = {1, 2, 3, 4, 0};
+    const struct scene *scene = &w->set.scenes[0];
+    const struct view_renderer_options options = {
+        .prefix = "", .inputs = inputs, .added = added ? 1 : 0, .at_once = 1};
+    static float images[5][VALUES], k[5][4], c2w[5][16];
+    const struct view_block all = {images[0], k[0], c2w[0]};
+    const struct pose_frame frame = pose_frame_of(POSES_NONE, 1, &scene->views[0].c2w, 1);
+    struct view_renderer renderer;
+    check_ok(view_block_load(scene, views, 5, &frame, SIDE, SIDE, NULL, &all));
+    check_ok(view_renderer_create(config, w->store, &options, &renderer));
+    check_ok(view_renderer_reconstruct(&renderer, &all));
+    for (int i = inputs; i < inputs + added; i++)
+        check_ok(view_renderer_add(&renderer, &(struct view_block){images[i], k[i], c2w[i]}));
+    check_ok(view_renderer_render(&renderer, k[4], c2w[4], 1, picture));
+    view_renderer_destroy(&renderer);
+}
+
+static void views_may_come_later(void **state)
+{
+    const struct world *w = *state;
+    struct lact_nvs_config config = w->config;
+    static float whole[VALUES], later[VALUES], fewer[VALUES];
+    check_ok(ttt_variant_named("variant6", &config.variant));
+    config.depth = 1;
+    render_later(w, &config, 4, 0, whole);
+    render_later(w, &config, 2, 2, later);
+    render_later(w, &config, 2, 0, fewer);
+    double rounding = 0, change = 0;
+    for (int i = 0; i < VALUES; i++) {
+        rounding = fmax(rounding, fabs((double)later[i] - (double)whole[i]));
+        change = fmax(change, fabs((double)fewer[i] - (double)whole[i]));
+    }
+    assert_true(rounding < 1e-5);
+    assert_true(change > 1e-3);
+}
+
+static void some_models_take_no_later_views(void **state)
+{
+    const struct world *w = *state;
+    const struct view_renderer_options options = {.prefix = "", .inputs = 2, .added = 1, .at_once = 1},
+                                       none = {.prefix = "", .inputs = 2, .at_once = 1};
+    struct view_renderer renderer;
+    check_error(view_renderer_create(&w->config, w->store, &options, &renderer), TTT_UNSUPPORTED,
+                "weight_norm");
+    check_ok(view_renderer_create(&w->config, w->store, &none, &renderer));
+    check_error(view_renderer_add(&renderer, &(struct view_block){0}), TTT_ARGUMENT, "no scene");
+    view_renderer_destroy(&renderer);
+}
+
 static int count_lines(const char *text, char first)
 {
     int count = 0;
@@ -282,6 +335,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_number_is_the_plain_one),
         cmocka_unit_test(passes_do_not_matter),
+        cmocka_unit_test(views_may_come_later),
+        cmocka_unit_test(some_models_take_no_later_views),
         cmocka_unit_test(tables_hold_every_view_and_scene),
         cmocka_unit_test(a_scene_that_cannot_be_read_ends_it),
     };

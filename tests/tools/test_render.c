@@ -171,6 +171,36 @@ static void tokens_per_pass(void **state)
     json_decref(passes);
 }
 
+/* The PSNR of view 0, rendered from `inputs` views and `add` later ones, NULL for none, by a model whose
+ * state is a plain sum over them. */
+static double psnr_of(const char *inputs, const char *add)
+{
+    json_t *o = object_of(run("render", "runs/sum", "scenes/00002", "--views", "0,", "--out", "sum", "--json",
+                              "--inputs", inputs, add ? "--add" : NULL, add));
+    const double psnr = number(json_object_get(o, "likeness"), "psnr");
+    assert_int_equal(json_array_size(json_object_get(o, "inputs")), atoi(inputs) + (add ? atoi(add) : 0));
+    assert_int_equal(number(o, "added"), add ? atoi(add) : 0);
+    json_decref(o);
+    return psnr;
+}
+
+/* Views that come later give what starting over with all of them gives. */
+static void added_views(void **state)
+{
+    (void)state;
+    succeed(run("train", "views.yaml", "run.name=sum", "model.ttt.variant=variant6", "model.depth=1",
+                "train.steps=60", "train.lr=0.01"));
+    const double whole = psnr_of("6", NULL);
+    assert_true(fabs(psnr_of("4", "2") - whole) < 1e-4);
+    assert_true(fabs(psnr_of("1", "5") - whole) < 1e-4);
+    assert_true(fabs(psnr_of("4", NULL) - whole) > 0.01);
+    struct program_result text = run("render", "runs/sum", "scenes/00002", "--inputs", "4", "--add", "2",
+                                     "--path", "turntable", "--views", "2", "--out", "sum");
+    check_contains(text.out, "views 0 1 2 4, then 5 7");
+    check_contains(text.out, "adding");
+    succeed(text);
+}
+
 #define render_fails(status, part, ...)                                                                      \
     check_refusal(status, part, "render", "runs/views", "scenes/00002", "--json", __VA_ARGS__)
 
@@ -189,6 +219,9 @@ static void mistakes(void **state)
     render_fails(2, "--views", "--out", "no", "--views", "1,2", "--path", "turntable");
     render_fails(2, "turntable", "--out", "no", "--path", "spiral");
     render_fails(2, "--frames", "--out", "no", "--frames", "3");
+    render_fails(2, "views cannot be added to this model's state: weight_norm", "--out", "no", "--add", "1");
+    render_fails(2, "9 input views are wanted", "--out", "no", "--inputs", "7", "--add", "2");
+    render_fails(2, "--add", "--out", "no", "--add", "0");
     render_fails(1, "the limit is", "--out", "no", "device.memory_limit=1000");
     render_fails(1, "/proc", "--out", "/proc/no");
     check_refusal(2, "nowhere", "render", "runs/views", "nowhere", "--out", "no");
@@ -264,8 +297,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets),         cmocka_unit_test(chosen_targets), cmocka_unit_test(paths),
-        cmocka_unit_test(tokens_per_pass), cmocka_unit_test(mistakes),       cmocka_unit_test(bench_of_views),
-        cmocka_unit_test(info_of_views),
+        cmocka_unit_test(tokens_per_pass), cmocka_unit_test(added_views),    cmocka_unit_test(mistakes),
+        cmocka_unit_test(bench_of_views),  cmocka_unit_test(info_of_views),
     };
     return cmocka_run_group_tests(tests, enter, training_leave);
 }

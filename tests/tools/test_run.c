@@ -89,6 +89,18 @@ static void eval_gives_the_numbers_of_training(void **state)
     json_decref(best);
 }
 
+static void a_run_finds_its_data_from_any_folder(void **state)
+{
+    (void)state;
+    json_t *here = parsed(run("eval", "runs/tiny", "--json"));
+    assert_int_equal(chdir("runs"), 0);
+    json_t *elsewhere = parsed(run("eval", "tiny", "--json"));
+    assert_int_equal(chdir(".."), 0);
+    assert_true(number(elsewhere, "loss") == number(here, "loss"));
+    json_decref(here);
+    json_decref(elsewhere);
+}
+
 static void eval_writes_tables(void **state)
 {
     (void)state;
@@ -228,7 +240,7 @@ static void bad_pictures_are_counted(void **state)
     (void)state;
     temporary_file(".", "pictures/val/cube/bad.jpeg", "no picture", 10);
     struct program_result result = run("eval", "runs/tiny");
-    check_contains(result.out, "15 of pictures/val, 3 classes; 1 bad files");
+    check_contains(result.out, "/pictures/val, 3 classes; 1 bad files");
     check_contains(result.err, "pictures/val/cube/bad.jpeg");
     succeed(result);
     fails(run("eval", "runs/tiny", "data.on_bad=stop"), 2, "pictures/val/cube/bad.jpeg");
@@ -253,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_says_how),
         cmocka_unit_test(eval_gives_the_numbers_of_training),
+        cmocka_unit_test(a_run_finds_its_data_from_any_folder),
         cmocka_unit_test(eval_writes_tables),
         cmocka_unit_test(weights_in_a_file_are_those_of_the_run),
         cmocka_unit_test(averages_are_other_weights),

@@ -50,8 +50,9 @@ static int64_t batches(void *context)
 
 static ttt_status start(void *context, ttt_device *device, uint64_t epoch, uint64_t batch)
 {
-    (void)device;
     struct line_task *line = context;
+    if (!line->host)
+        TRY(ttt_device_allocate_host(device, sizeof *line->host, (void **)&line->host));
     line->next = epoch * line_batches + batch;
     return TTT_OK;
 }
@@ -59,7 +60,7 @@ static ttt_status start(void *context, ttt_device *device, uint64_t epoch, uint6
 static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
 {
     struct line_task *line = context;
-    float x[line_batch][line_size], target[line_batch];
+    float(*x)[line_size] = line->host->x, *target = line->host->target;
     ttt_random random = ttt_random_start(7, TTT_RANDOM_TEST, line->next, 1);
     for (int i = 0; i < line_batch; i++) {
         target[i] = 0;
@@ -73,8 +74,8 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
     line->next++;
     line->fed++;
     fed->samples = line_batch;
-    TRY(ttt_plan_write(plan, "x", x));
-    return ttt_plan_write(plan, "target", target);
+    TRY(ttt_plan_write_later(plan, "x", x));
+    return ttt_plan_write_later(plan, "target", target);
 }
 
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)
@@ -114,16 +115,30 @@ static void say(void *context, const char *text)
     snprintf(line->said + length, sizeof line->said - length, "%s\n", text);
 }
 
+static const char *device_name(void)
+{
+    const char *name = getenv("LINE_DEVICE");
+    return name ? name : "cpu";
+}
+
+int line_ahead(void)
+{
+    return strcmp(device_name(), "cpu") != 0;
+}
+
 ttt_status line_run(struct line_task *line, const struct run_config *config)
 {
     const struct train_task task = {line,  parameters, initialise, loss,  batches,
                                     start, feed,       evaluate,   record};
     const struct train_observer observer = {progress, NULL, say, line};
     ttt_device *device;
-    check_ok(ttt_device_open("cpu", 1, &device));
+    check_ok(ttt_device_open(device_name(), 1, &device));
     ttt_status status = train_run(&task, config, device, &line->stop, &observer, &line->outcome);
     free(line->outcome.folder);
     line->outcome.folder = NULL;
+    if (line->host)
+        ttt_device_release_host(device, line->host);
+    line->host = NULL;
     ttt_device_close(device);
     return status;
 }

@@ -17,6 +17,9 @@ struct line_task {
     int64_t stop_after;       /* the step after which a stop is asked for; 0: none */
 
     uint64_t next; /* batch */
+    struct line_host {
+        float x[line_batch][line_size], target[line_batch];
+    } * host; /* of the device: the batch that was fed last */
     int fed, evaluated, records;
     char prefix[8]; /* of the last evaluation */
     volatile sig_atomic_t stop;
@@ -26,10 +29,14 @@ struct line_task {
     struct train_outcome outcome; /* of the last line_run */
 };
 
-/* Trains with this config, from wherever its run stands; outcome.folder has been freed. */
+/* Trains with this config, from wherever its run stands; outcome.folder has been freed.  The device is that
+ * of the environment's LINE_DEVICE, or the CPU. */
 ttt_status line_run(struct line_task *line, const struct run_config *config);
 
 /* The same, which must succeed. */
 void line_run_ok(struct line_task *line, const struct run_config *config);
+
+/* How many steps that device is given before the first one's result is known, one less. */
+int line_ahead(void);
 
 #endif

@@ -1,7 +1,10 @@
 /* The configuration of a run: defaults, names, inheritance, overrides, and what is written. */
 #include <glob.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/check.h"
 #include "tests/train/config_files.h"
@@ -126,6 +129,29 @@ static void overrides_come_last_and_the_last_holds(void **state)
     run_config_free(&config);
 }
 
+static void a_record_holds_in_any_folder(void **state)
+{
+    (void)state;
+    struct run_config config =
+        load_config_text("task: views\ndata: {root: a/b, view_order: index, view_index: /c.json}\n");
+    char *folder = getcwd(NULL, 0), expected[PATH_MAX];
+    FILE *file = fopen("record.yaml", "w");
+    assert_true(folder && file);
+    snprintf(expected, sizeof expected, "%s/a/b", folder);
+    check_ok(run_config_record(&config, file));
+    fclose(file);
+    assert_string_equal(config.data.root, "a/b");
+    run_config_free(&config);
+
+    check_ok(run_config_load("record.yaml", 0, NULL, &config));
+    assert_string_equal(config.data.root, expected);
+    assert_string_equal(config.data.views.index, "/c.json");
+    assert_string_equal(config.eval.views.index, "");
+    assert_string_equal(config.run.dir, "runs");
+    run_config_free(&config);
+    free(folder);
+}
+
 static void files_inherit(void **state)
 {
     (void)state;
@@ -209,6 +235,7 @@ int main(void)
         IN_FOLDER(names_give_way_to_keys_in_any_order),
         IN_FOLDER(a_written_config_reads_back_to_the_bit),
         IN_FOLDER(overrides_come_last_and_the_last_holds),
+        IN_FOLDER(a_record_holds_in_any_folder),
         IN_FOLDER(files_inherit),
         IN_FOLDER(keys_describe_themselves),
         IN_FOLDER(shipped_configs_load),

@@ -250,7 +250,7 @@ static void read_all(struct op_plan *o, struct op_results *results)
 void op_plan_run(struct op_plan *o, bool guarded, struct op_results *results)
 {
     guarded_device_poison(o->device);
-    ttt_store_touch(o->store);
+    ttt_store_touch(o->store, NULL);
     write_all(o);
     if (guarded)
         op_guard_run(o->plan);

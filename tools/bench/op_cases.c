@@ -22,6 +22,7 @@
 #include "ttt/ops/rays/rays.h"
 #include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
+#include "ttt/ops/vittt_inner/vittt_inner.h"
 
 static ttt_tensor input(struct bench_op_graph *g, ttt_shape shape)
 {
@@ -243,6 +244,33 @@ static void mse(struct bench_op_graph *g, const int64_t *n)
     output(g, ttt_mse(g->graph, x, input(g, ttt_dims(n[0], n[1], n[2], n[2]))));
 }
 
+/* Both branches of a ViTTT layer: of qkv, w1, w2, w3.  n: samples, heads, side of the picture, channels. */
+static ttt_tensor layer_inside(struct bench_op_graph *g, const int64_t *n, ttt_tensor in[4])
+{
+    const int64_t heads = n[1], d = n[3];
+    in[0] = input(g, ttt_dims(n[0], n[2] * n[2], (3 * heads + 3) * d));
+    in[1] = input(g, ttt_dims(1, heads, d, d));
+    in[2] = input(g, ttt_dims(1, heads, d, d));
+    in[3] = input(g, ttt_dims(d, 3, 3));
+    return ttt_vittt_inner(g->graph, in[0], in[1], in[2], in[3], n[2], n[2],
+                           &(ttt_vittt_inner_switches){.conditioned = true});
+}
+
+static void vittt_inner(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor in[4];
+    output(g, layer_inside(g, n, in));
+}
+
+static void vittt_inner_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    static const char *const names[] = {"dqkv", "dw1", "dw2", "dw3"};
+    ttt_tensor in[4], gradients[4], y = layer_inside(g, n, in);
+    ttt_gradient_from(g->graph, y, input(g, ttt_shape_of(g->graph, y)), in, 4, gradients);
+    for (int i = 0; i < 4; i++)
+        ttt_output(g->graph, names[i], gradients[i]);
+}
+
 /* Of ViT^3: pictures, tokens of one, width, heads, their channels. */
 enum { B = BENCH_OP_BATCH, N = 196, ROWS = B * N, C = 192, H = 6, D = 32 };
 
@@ -297,6 +325,10 @@ static const struct bench_op_case cases[] = {
     {"weight_gradient", "mlp.fc1", weight_gradient, {ROWS, 4 * C, C}},
     {"weight_gradient", "mlp.fc2", weight_gradient, {ROWS, C, 4 * C}},
     {"weight_gradient", "attn.qkv", weight_gradient, {ROWS, 3 * C + 3 * D, C}},
+    {"vittt_inner", "attn", vittt_inner, {B, H, 14, D}},
+    {"vittt_inner", "attn of vittt_base", vittt_inner, {B, 12, 14, 64}},
+    {"vittt_inner_backward", "attn", vittt_inner_backward, {B, H, 14, D}},
+    {"vittt_inner_backward", "attn of vittt_base", vittt_inner_backward, {B, 12, 14, 64}},
 };
 
 const struct bench_op_case *bench_op_case_at(int i)

@@ -37,12 +37,6 @@ ttt_status render_read_size(const char *text, int *height, int *width)
                     SIDE_MAX);
 }
 
-/* Evenly spread over `total`, with the first and the last among them: as evaluation chooses them. */
-static uint32_t spread(uint32_t i, uint32_t count, uint32_t total)
-{
-    return count == 1 ? total / 2 : (uint32_t)(((uint64_t)i * (total - 1) + (count - 1) / 2) / (count - 1));
-}
-
 /* Views that are still free to be chosen under a rule. */
 struct candidates {
     uint32_t *views, count;
@@ -62,7 +56,7 @@ static ttt_status find_candidates(const struct render_job *job, const char *rule
     return TTT_OK;
 }
 
-/* Chooses `count` views under a rule, 0 for all, and marks them. */
+/* Chooses `wanted` views under a rule, 0 for all, as evaluation does, and marks them. */
 static ttt_status choose(const struct render_job *job, const char *what, const char *rule, bool *used,
                          int64_t wanted, uint32_t **views, int *count)
 {
@@ -77,7 +71,7 @@ static ttt_status choose(const struct render_job *job, const char *what, const c
     else if (!(*views = malloc((size_t)taken * sizeof **views)))
         status = no_memory(job);
     for (uint32_t i = 0; !status && i < taken; i++) {
-        (*views)[i] = left.views[spread(i, (uint32_t)taken, left.count)];
+        (*views)[i] = left.views[view_spread(i, (uint32_t)taken, left.count)];
         used[(*views)[i]] = true;
     }
     *count = (int)taken;
@@ -168,6 +162,7 @@ static ttt_status choose_by_rules(struct render_job *job, bool *used)
     if (!inputs)
         inputs =
             config->eval.num_input_views ? config->eval.num_input_views : config->model.lact.num_input_views;
+    inputs += job->request->add;
     if (listed)
         TRY(read_targets(job, used));
     TRY(choose(job, "input", views->inputs, used, inputs, &job->inputs, &job->input_count));
@@ -184,7 +179,8 @@ static ttt_status choose_by_rules(struct render_job *job, bool *used)
 static ttt_status choose_views(struct render_job *job)
 {
     const bool indexed = job->trained->config.eval.views.order == VIEWS_INDEXED;
-    if (indexed && job->request->path == CAMERA_TARGETS && !job->request->inputs && !job->request->views)
+    if (indexed && job->request->path == CAMERA_TARGETS && !job->request->inputs && !job->request->add &&
+        !job->request->views)
         return choose_indexed(job);
     bool *used = calloc(job->scene.view_count, sizeof *used);
     if (!used)

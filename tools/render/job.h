@@ -10,6 +10,7 @@ struct render_request {
     const char *scene, *out;
     enum camera_path path;
     int64_t inputs;          /* 0: as many as the config's evaluation takes */
+    int64_t add;             /* further inputs, added to the scene that the others made */
     const char *views;       /* NULL, a number of views, or numbers with commas between */
     const char *size;        /* NULL: the config's; "HxW" or one side */
     int64_t tokens_per_pass; /* -1: the config's */
@@ -21,7 +22,7 @@ struct render_job {
     struct scene scene;
     int height, width;
     int input_count, frame_count;
-    uint32_t *inputs;       /* (input_count) positions in scene.views */
+    uint32_t *inputs;       /* (input_count) positions in scene.views; the last request->add are added */
     uint32_t *targets;      /* (frame_count), for CAMERA_TARGETS; else NULL */
     struct camera *cameras; /* (frame_count) in the scene's coordinates */
     struct pose_frame frame;
@@ -30,7 +31,7 @@ struct render_job {
 
 /* What came out; likeness is NULL unless the path leads over views of the scene. */
 struct render_outcome {
-    double reconstruct_seconds, render_seconds; /* of the scene; of all frames */
+    double reconstruct_seconds, add_seconds, render_seconds; /* of the scene; of all frames */
     struct render_likeness {
         double psnr, ssim;
     } * likeness;      /* (frame_count) */

@@ -80,6 +80,30 @@ static void close_output(struct output *o)
     free(o->given);
 }
 
+/* The part of `block` that begins at its view `first`. */
+static struct view_block from_view(const struct view_block *block, size_t first, size_t values)
+{
+    return (struct view_block){.images = block->images + first * values,
+                               .fxfycxcy = block->fxfycxcy + first * 4,
+                               .c2w = block->c2w + first * 16};
+}
+
+/* Turns the inputs into the scene's state, in one or two portions, and takes the times. */
+static ttt_status show_inputs(struct output *o, const struct view_block *inputs)
+{
+    struct view_renderer *renderer = &o->job->renderer;
+    const struct view_block added = from_view(inputs, (size_t)renderer->options.inputs, o->values);
+    TRY(view_renderer_prepare(renderer));
+    const double began = ttt_seconds();
+    TRY(view_renderer_reconstruct(renderer, inputs));
+    o->outcome->reconstruct_seconds = ttt_seconds() - began;
+    if (!renderer->options.added)
+        return TTT_OK;
+    TRY(view_renderer_add(renderer, &added));
+    o->outcome->add_seconds = ttt_seconds() - began - o->outcome->reconstruct_seconds;
+    return TTT_OK;
+}
+
 /* Loads the inputs, and turns them into the scene's state. */
 static ttt_status reconstruct(struct output *o)
 {
@@ -96,10 +120,7 @@ static ttt_status reconstruct(struct output *o)
     TRY_TO(view_block_load(&job->scene, job->inputs, job->input_count, &job->frame, job->height, job->width,
                            NULL, &block),
            cleanup);
-    TRY_TO(view_renderer_prepare(&job->renderer), cleanup);
-    const double began = ttt_seconds();
-    TRY_TO(view_renderer_reconstruct(&job->renderer, &block), cleanup);
-    o->outcome->reconstruct_seconds = ttt_seconds() - began;
+    status = show_inputs(o, &block);
 cleanup:
     free(cameras);
     return status;

@@ -26,6 +26,12 @@ void computation_destroy(struct computation *c)
     *c = (struct computation){0};
 }
 
+void computation_quantities(struct computation *c, enum verify_depth depth)
+{
+    c->of_outputs = (enum verify_quantity)(2 * depth);
+    c->of_gradients = (enum verify_quantity)(2 * depth + 1);
+}
+
 ttt_status computation_input(struct computation *c, const char *name, ttt_shape shape, ttt_tensor *input)
 {
     const safetensors_tensor *tensor;

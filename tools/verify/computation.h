@@ -28,6 +28,9 @@ ttt_status computation_create(const struct fixture *fixture, const struct verify
                               struct computation *c) __attribute__((warn_unused_result));
 void computation_destroy(struct computation *c);
 
+/* What the results go through, where that is more than VERIFY_SHALLOW. */
+void computation_quantities(struct computation *c, enum verify_depth depth);
+
 /* An input that run fills from the fixture's tensor `name`, which must have this shape. */
 ttt_status computation_input(struct computation *c, const char *name, ttt_shape shape, ttt_tensor *input)
     __attribute__((warn_unused_result));

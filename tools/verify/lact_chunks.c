@@ -125,10 +125,9 @@ static ttt_status check_form(const struct fixture *fixture, const struct chunks 
     const int first = report->count;
     TRY(computation_create(fixture, place, &c));
     ttt_status status = TTT_OK;
-    if (chunks->options.variant.condition_gradient && ttt_chunks_obstacle(&chunks->options.variant)) {
-        c.of_outputs = VERIFY_FED_BACK_OUTPUT;
-        c.of_gradients = VERIFY_FED_BACK_GRADIENT;
-    }
+    if (chunks->options.variant.condition_gradient)
+        computation_quantities(&c, ttt_chunks_obstacle(&chunks->options.variant) ? VERIFY_FED_BACK
+                                                                                 : VERIFY_CONDITIONED);
     TRY_TO(build(&c, chunks, parallel), cleanup);
     TRY_TO(computation_run(&c), cleanup);
     TRY_TO(computation_report(&c, report), cleanup);

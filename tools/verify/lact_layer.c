@@ -1,6 +1,7 @@
 /* Kind lact_layer: one LaCT layer over a plan; gradients are those of sum(out.y * in.cotangent). */
 #include "ttt/fast/lact.h"
 
+#include "tools/verify/cancelling.h"
 #include "tools/verify/computation.h"
 #include "tools/verify/kind.h"
 
@@ -111,8 +112,11 @@ ttt_status verify_lact_layer(const struct fixture *fixture, const struct verify_
     TRY(computation_create(fixture, place, &c));
     ttt_status status = TTT_OK;
     TRY_TO(build(&c, &layer), cleanup);
+    if (layer.options.variant.condition_gradient)
+        computation_quantities(&c, VERIFY_CONDITIONED);
     TRY_TO(computation_run(&c), cleanup);
     TRY_TO(computation_report(&c, report), cleanup);
+    cancelling_allow(fixture, report);
 cleanup:
     computation_destroy(&c);
     return status;

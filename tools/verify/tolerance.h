@@ -4,10 +4,23 @@
 
 #include "ttt/base/dtype.h"
 
+/* What a result went through. */
+enum verify_depth {
+    VERIFY_SHALLOW,
+    VERIFY_DEEP,        /* a model whose residual stream has the activations' type */
+    VERIFY_CONDITIONED, /* steps through Newton-Schulz */
+    VERIFY_FED_BACK,    /* steps through Newton-Schulz that depend on such steps before them */
+};
+
+/* A result's kind: 2 * depth, and 1 for a gradient. */
 enum verify_quantity {
-    VERIFY_OUTPUT,
+    VERIFY_OUTPUT = 2 * VERIFY_SHALLOW,
     VERIFY_GRADIENT,
-    VERIFY_FED_BACK_OUTPUT, /* of steps through Newton-Schulz that depend on such steps before them */
+    VERIFY_DEEP_OUTPUT = 2 * VERIFY_DEEP,
+    VERIFY_DEEP_GRADIENT,
+    VERIFY_CONDITIONED_OUTPUT = 2 * VERIFY_CONDITIONED,
+    VERIFY_CONDITIONED_GRADIENT,
+    VERIFY_FED_BACK_OUTPUT = 2 * VERIFY_FED_BACK,
     VERIFY_FED_BACK_GRADIENT,
 };
 

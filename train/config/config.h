@@ -138,6 +138,11 @@ void run_config_free(struct run_config *config);
  * Loading what was written gives the same config to the last bit.  Fails with TTT_IO. */
 ttt_status run_config_write(const struct run_config *config, FILE *file, bool with_help);
 
+/* The same with help, as the record of a run: data.root and the view indices start at / where they started at
+ * the working folder, so that they hold in any other.  run.dir stays: a run is found by its own path.
+ * TTT_MEMORY too. */
+ttt_status run_config_record(const struct run_config *config, FILE *file);
+
 /* One key, for help texts.  All strings are static except `allowed`. */
 struct run_config_key {
     const char *path;     /* "train.lr" */

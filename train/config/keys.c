@@ -128,8 +128,8 @@ const struct config_key config_keys[] = {
      .help = "inner steps on the same tokens"},
 
     {"data.root", KEY_STRING, AT(data.root), "",
-     .help = "folder of the pictures, from the folder where the program is started; for views a scene, a list "
-             "or a folder of scenes"},
+     .help = "folder of the pictures, from the folder where the program is started (a run records it from /); "
+             "for views a scene, a list or a folder of scenes"},
     {"data.train", KEY_STRING, AT(data.train), "train", .views = "",
      .help = "folder under root with one folder of training pictures per class; for views the scene, list or "
              "folder under root to train on, or nothing for root itself"},

@@ -27,11 +27,14 @@ struct plan_storage {
     ttt_shape shape;
     char *name;
     int64_t bytes;
-    int first, last; /* -1: never used */
-    bool kept;       /* an output: lives to the end */
-    bool precise;    /* stays in f32 */
-    int same_as;     /* overwrites this storage; -1: has memory of its own */
-    int64_t offset;  /* in the arena */
+    int first, last;          /* -1: never used */
+    bool kept;                /* an output: lives to the end */
+    bool precise;             /* stays in f32 */
+    bool changes;             /* a variable that the plan may write */
+    bool feeds;               /* a variable that constants are computed from */
+    const ttt_stored *stored; /* of a variable; NULL until the plan is prepared */
+    int same_as;              /* overwrites this storage; -1: has memory of its own */
+    int64_t offset;           /* in the arena */
     char *data;
     int64_t ahead_offset; /* of an input: where it is written while `data` is in use */
     bool written_ahead;   /* and waits there for the next run */
@@ -47,8 +50,8 @@ struct ttt_plan {
     int n_nodes, n_tensors, n_storages, n_outputs;
     ttt_plan_memory memory;
     void *arena;
-    bool changes_variables;
-    uint64_t constants_of;    /* the store's version that they were computed from; 0: not yet */
+    bool has_constants;       /* they were computed, */
+    uint64_t constants_of;    /* from variables whose versions add up to this */
     bool ahead;               /* inputs have room to be written ahead of their use */
     bool has_run;             /* node by node, as the first run always is */
     ttt_recording *recording; /* of all launches; NULL where the device does not record */

@@ -12,7 +12,8 @@ static ttt_status find_data(ttt_plan *plan)
         if (storage->kind == STORAGE_VARIABLE) {
             if (!ttt_store_find(plan->store, storage->name))
                 TRY(ttt_store_add(plan->store, storage->name, storage->dtype, storage->shape));
-            storage->data = ttt_store_find(plan->store, storage->name)->data;
+            storage->stored = ttt_store_find(plan->store, storage->name);
+            storage->data = storage->stored->data;
         } else if (storage->first >= 0) {
             int root = i;
             while (plan->storages[root].same_as >= 0)
@@ -167,11 +168,22 @@ static ttt_status run_one_by_one(ttt_plan *plan, bool constant)
 
 static ttt_status run_constants(ttt_plan *plan)
 {
-    const uint64_t version = ttt_store_version(plan->store);
-    if (plan->constants_of != version)
+    uint64_t version = 0;
+    for (int i = 0; i < plan->n_storages; i++)
+        if (plan->storages[i].feeds && plan->storages[i].stored)
+            version += plan->storages[i].stored->version;
+    if (!plan->has_constants || plan->constants_of != version)
         TRY(run_one_by_one(plan, true));
+    plan->has_constants = true;
     plan->constants_of = version;
     return TTT_OK;
+}
+
+static void touch_changed(ttt_plan *plan)
+{
+    for (int i = 0; i < plan->n_storages; i++)
+        if (plan->storages[i].changes && plan->storages[i].stored)
+            ttt_store_touch(plan->store, plan->storages[i].stored);
 }
 
 static ttt_status record(ttt_plan *plan)
@@ -193,8 +205,7 @@ ttt_status ttt_plan_run(ttt_plan *plan)
     TRY(not_prepared(plan));
     TRY(plan_take_inputs(plan));
     TRY(run_constants(plan));
-    if (plan->changes_variables)
-        ttt_store_touch(plan->store);
+    touch_changed(plan);
     if (!plan->has_run || !ttt_device_can_record(plan->device)) {
         TRY(run_one_by_one(plan, false));
         plan->has_run = true;

@@ -16,7 +16,6 @@ struct ttt_store {
     struct variable **variables; /* each on its own, so that pointers stay valid */
     int count, room;
     int64_t bytes;
-    uint64_t version; /* from 1 */
 };
 
 ttt_device *ttt_store_device(const ttt_store *store)
@@ -30,7 +29,6 @@ ttt_status ttt_store_create(ttt_device *device, ttt_store **store)
     if (!*store)
         return ttt_fail(TTT_MEMORY, "no memory for a store of variables");
     (*store)->device = device;
-    (*store)->version = 1;
     return TTT_OK;
 }
 
@@ -85,7 +83,7 @@ ttt_status ttt_store_add(ttt_store *store, const char *name, ttt_dtype dtype, tt
         free(copy);
         return ttt_fail(TTT_MEMORY, "no memory for variable '%s'", name);
     }
-    *variable = (struct variable){{copy, dtype, shape, NULL}, ttt_hash(name)};
+    *variable = (struct variable){{copy, dtype, shape, NULL, 1}, ttt_hash(name)};
     ttt_status status =
         ttt_device_allocate(store->device, stored_bytes(&variable->stored), &variable->stored.data);
     if (!status)
@@ -123,18 +121,16 @@ ttt_status ttt_store_write(ttt_store *store, const char *name, const void *host)
     const ttt_stored *stored = ttt_store_find(store, name);
     if (!stored)
         return ttt_fail(TTT_ARGUMENT, "the store has no variable '%s'", name);
-    ttt_store_touch(store);
+    ttt_store_touch(store, stored);
     return ttt_device_upload(store->device, stored->data, host, stored_bytes(stored));
 }
 
-uint64_t ttt_store_version(const ttt_store *store)
+void ttt_store_touch(ttt_store *store, const ttt_stored *variable)
 {
-    return store->version;
-}
-
-void ttt_store_touch(ttt_store *store)
-{
-    store->version++;
+    if (variable)
+        ((ttt_stored *)variable)->version++;
+    for (int i = 0; i < store->count && !variable; i++)
+        store->variables[i]->stored.version++;
 }
 
 ttt_status ttt_store_read(const ttt_store *store, const char *name, void *host)

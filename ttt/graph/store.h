@@ -12,7 +12,8 @@ typedef struct ttt_stored {
     const char *name;
     ttt_dtype dtype;
     ttt_shape shape;
-    void *data; /* device memory, contiguous */
+    void *data;       /* device memory, contiguous */
+    uint64_t version; /* grows with every change: by ttt_store_write, or by a plan that writes it */
 } ttt_stored;
 
 ttt_status ttt_store_create(ttt_device *device, ttt_store **store);
@@ -31,9 +32,9 @@ const ttt_stored *ttt_store_find(const ttt_store *store, const char *name);
 ttt_status ttt_store_write(ttt_store *store, const char *name, const void *host);
 ttt_status ttt_store_read(const ttt_store *store, const char *name, void *host);
 
-/* A number that grows with every change of a variable: by ttt_store_write, or by a plan that says so here. */
-uint64_t ttt_store_version(const ttt_store *store);
-void ttt_store_touch(ttt_store *store);
+/* Says that a variable of this store, or each of them for NULL, was changed by other means than
+ * ttt_store_write. */
+void ttt_store_touch(ttt_store *store, const ttt_stored *variable);
 
 /* Bytes of all variables. */
 int64_t ttt_store_bytes(const ttt_store *store);

@@ -41,9 +41,13 @@ __device__ inline void add_pixels(float (&sum)[18], const float (&x)[4][2], cons
 
 __device__ inline void shift_up(three_rows &y)
 {
-    memcpy(y.above, y.level, sizeof y.above);
-    memcpy(y.level, y.below, sizeof y.level);
-    memset(y.below, 0, sizeof y.below);
+#pragma unroll
+    for (int n = 0; n < 4; n++) {
+        const int j = n / 2, k = n % 2;
+        y.above[j][k] = y.level[j][k];
+        y.level[j][k] = y.below[j][k];
+        y.below[j][k] = 0;
+    }
 }
 
 /* What the lane's two channels of two columns of a tile add: x has a margin of one pixel, y has none. */
@@ -55,7 +59,6 @@ __device__ inline void add_columns(float (&sum)[18], const T *x, const U *y, con
     float pixels[4][2];
     x += pair * GROUP;
     y += pair * GROUP;
-#pragma unroll 3
     for (int i = 0; i < cut.rows; i++) {
         shift_up(rows);
         load_pixels(rows.below, y, 0);

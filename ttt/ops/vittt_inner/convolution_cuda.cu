@@ -145,6 +145,7 @@ static __device__ inline void store_pair(const activations &x, int64_t token, in
     store<2>(x, token, column, two);
 }
 
+/* n of a channel. */
 static __device__ inline float norm_of(const tap_sums &r, int channel, float scale)
 {
     float square = 0;

@@ -54,6 +54,11 @@ template <int D> struct weight_operand {
     uint32_t a[D / 16][4];
 };
 
+__host__ __device__ inline int strips_of(int tokens)
+{
+    return (tokens + STRIP - 1) / STRIP;
+}
+
 __device__ inline int lane_of()
 {
     return (int)threadIdx.x % WARP;
@@ -304,11 +309,6 @@ __device__ inline void channel_norms(float (&norm)[2], const weight_rows<D> &g, 
 #pragma unroll
     for (int r = 0; r < 2; r++)
         norm[r] = p.conditioned ? p.scale * sqrtf(norm[r]) : 0.0f;
-}
-
-static inline int strips_of(int tokens)
-{
-    return (tokens + STRIP - 1) / STRIP;
 }
 
 /* The problem of a launch of either direction. */

@@ -31,7 +31,7 @@ template <int D, int MODE> struct backward_block {
     weight_rows<D> dw[WEIGHTS];
 
     __device__ backward_block(const glu_problem &problem, const glu_gradients &gradients, bf16 *shared)
-        : p(problem), out(gradients), strips((problem.tokens + STRIP - 1) / STRIP), head((int)blockIdx.x),
+        : p(problem), out(gradients), strips(strips_of(problem.tokens)), head((int)blockIdx.x),
           channel0((int)threadIdx.x / WARP * 16), parts((int)gridDim.y), piece(0)
     {
         s = divide_shared<D>(shared, strips * STRIP);
@@ -75,7 +75,7 @@ template <int D, int MODE> struct backward_block {
         return s.pieces + piece % RING * PIECE;
     }
 
-    /* The piece that is next, transposed; it stays in place until finish_piece. */
+    /* The piece that is next, transposed.  Its place is free from the next one on. */
     __device__ void next_piece(uint32_t (&x)[4], int b, int pass, int strip)
     {
         __syncwarp();

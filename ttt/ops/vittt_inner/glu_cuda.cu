@@ -37,7 +37,7 @@ static __global__ void __launch_bounds__(2 * D, resident_blocks<D>)
     glu_forward(glu_problem p, activations out)
 {
     DYNAMIC_SHARED(bf16, shared);
-    const int strips = (p.tokens + STRIP - 1) / STRIP, head = (int)blockIdx.x, parts = (int)gridDim.y,
+    const int strips = strips_of(p.tokens), head = (int)blockIdx.x, parts = (int)gridDim.y,
               channel0 = (int)threadIdx.x / WARP * 16;
     const int64_t sample = p.tokens * p.row;
     bf16 *keys = shared, *queries = keys + strips * STRIP * D,
