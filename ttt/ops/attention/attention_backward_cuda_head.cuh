@@ -43,22 +43,38 @@ __device__ inline query_place after(query_place at, const attention_sizes &n)
 
 /* ---- what arrives ---- */
 
+/* Rows first ... first + HEAD_QUERIES - 1 of a head that has `rows`.  Without branches, so that fills next to
+ * each other share what they have to divide. */
+__device__ inline void fill_rows(bf16 *tile, const attention_heads &x, const attention_sizes &n, int64_t head,
+                                 int64_t first, int64_t rows)
+{
+    constexpr int chunks = HEAD_WIDTH / 8, step = HEAD_THREADS / chunks;
+    const int row = (int)threadIdx.x / chunks, column = (int)threadIdx.x % chunks * 8;
+    const bf16 *data = static_cast<const bf16 *>(x.data),
+               *from = data + attention_row(x, n.heads, head, first + row) + column;
+    const bool there = head < n.batch_heads && column < n.d;
+#pragma unroll
+    for (int i = 0; i < HEAD_QUERIES; i += step) {
+        const bool valid = there && first + row + i < rows;
+        copy_async(tile + (row + i) * HEAD_STEP + column, valid ? from + i * x.row : data, valid);
+    }
+}
+
 __device__ inline void fill_queries(bf16 *tile, const attention_heads &x, const attention_sizes &n,
                                     query_place at)
 {
-    if (at.head < n.batch_heads)
-        fill_tile<HEAD_QUERIES, HEAD_WIDTH, HEAD_THREADS>(tile, source_of(x, n, at.head, n.queries), at.first,
-                                                          n.d);
+    fill_rows(tile, x, n, at.head, at.first, n.queries);
 }
 
-/* Pieces `first` ... `last` - 1 of a head's keys or values, of HEAD_QUERIES rows each. */
-__device__ inline void fill_keys(bf16 *tile, const attention_heads &x, const attention_sizes &n, int64_t head,
+/* Pieces `first` ... `last` - 1 of a head's keys and values, of HEAD_QUERIES rows each. */
+__device__ inline void fill_keys(head_tiles *tile, int h, const attention_sources &from, int64_t head,
                                  int first, int last)
 {
-    for (int piece = first; head < n.batch_heads && piece < last; piece++)
-        fill_tile<HEAD_QUERIES, HEAD_WIDTH, HEAD_THREADS>(tile + piece * HEAD_QUERIES * HEAD_STEP,
-                                                          source_of(x, n, head, n.keys),
-                                                          (int64_t)piece * HEAD_QUERIES, n.d);
+#pragma unroll 1
+    for (int row = first * HEAD_QUERIES; row < last * HEAD_QUERIES; row += HEAD_QUERIES) {
+        fill_rows(tile->k[h] + row * HEAD_STEP, from.k, from.n, head, row, from.n.keys);
+        fill_rows(tile->v[h] + row * HEAD_STEP, from.v, from.n, head, row, from.n.keys);
+    }
 }
 
 /* ---- a query's statistics: four lanes each ---- */
@@ -223,9 +239,19 @@ __device__ inline void write_key_gradients(const key_gradients &own, const atten
 
 /* ---- the kernel ---- */
 
-static inline bool takes_heads(const ttt_launch *launch, const attention_sizes &n)
+/* Whether every row begins on 16 bytes. */
+static inline bool rows_are_aligned(const attention_heads &x)
 {
+    return reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.sample % 8 == 0 && x.head % 8 == 0 &&
+           x.row % 8 == 0;
+}
+
+static inline bool takes_heads(const ttt_launch *launch, const attention_sources &from)
+{
+    const attention_sizes &n = from.n;
     return n.keys > HEAD_KEYS / 2 && n.keys <= HEAD_KEYS && n.d > HEAD_WIDTH / 2 && n.d <= HEAD_WIDTH &&
+           n.d % 8 == 0 && rows_are_aligned(from.q) && rows_are_aligned(from.k) && rows_are_aligned(from.v) &&
+           rows_are_aligned(from.y) && rows_are_aligned(from.dy) &&
            sizeof(head_tiles) <= ttt_cuda_shared_memory(launch->device);
 }
 
@@ -238,8 +264,7 @@ static __global__ void __launch_bounds__(HEAD_THREADS, 1)
     const int warp_row = (int)threadIdx.x / WARP * WARP_KEYS;
     query_place here = {(int64_t)blockIdx.x, 0}, next = after(here, n);
     key_gradients own;
-    fill_keys(tile->k[0], from.k, n, here.head, 0, pieces);
-    fill_keys(tile->v[0], from.v, n, here.head, 0, pieces);
+    fill_keys(tile, 0, from, here.head, 0, pieces);
     fill_queries(tile->q[0], from.q, n, here);
     fill_queries(tile->dy[0], from.dy, n, here);
     fill_queries(tile->y, from.y, n, here);
@@ -254,8 +279,7 @@ static __global__ void __launch_bounds__(HEAD_THREADS, 1)
         const bool last = next.head != here.head;
         const int end = last ? pieces : min(piece + 1, pieces);
         fill_queries(tile->y, from.y, n, next);
-        fill_keys(tile->k[h ^ 1], from.k, n, here.head + gridDim.x, piece, end);
-        fill_keys(tile->v[h ^ 1], from.v, n, here.head + gridDim.x, piece, end);
+        fill_keys(tile, h ^ 1, from, here.head + gridDim.x, piece, end);
         copy_commit();
         piece = end;
 #pragma unroll 1

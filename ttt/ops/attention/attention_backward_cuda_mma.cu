@@ -246,7 +246,7 @@ template <int D> static ttt_status enqueue_both(const ttt_launch *launch, const 
 static ttt_status run(const ttt_launch *launch)
 {
     const attention_sources from = attention_sources_of(launch);
-    if (takes_heads(launch, from.n))
+    if (takes_heads(launch, from))
         return enqueue_heads(launch, from);
     return by_width(from.n.d, [&](auto width) { return enqueue_both<decltype(width)::value>(launch, from); });
 }
