@@ -153,26 +153,46 @@ __device__ inline void inner_factor(uint32_t (&a)[moved_count<MODE>][4], const u
     }
 }
 
-/* g[i]^T = a[i]^T k over all tokens.  next(v) brings v^T of one strip after another. */
-template <int D, int MODE, class Next>
+/* g[i]^T += a[i]^T k over COUNT strips.  next(v) brings v^T of one strip after another. */
+template <int D, int MODE, int COUNT, class Next>
+__device__ inline void add_inner_gradient(weight_rows<D> (&g)[moved_count<MODE>],
+                                          const weight_operand<D> (&w)[feature_count<MODE>], const bf16 *keys,
+                                          int strip, Next next)
+{
+    uint32_t v[COUNT][4], a[COUNT][moved_count<MODE>][4];
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+        next(v[i]);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+        if constexpr (MODE == GLU_LINEAR) {
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                a[i][0][k] = v[i][k];
+        } else {
+            float z[feature_count<MODE>][2][4] = {};
+            project<D>(z, w, keys, strip + i);
+            inner_factor<MODE>(a[i], v[i], z);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+        accumulate<D, moved_count<MODE>>(g, a[i], keys, strip + i);
+}
+
+/* The same over all tokens, TOGETHER strips at a time: there is more to do while results are under way. */
+template <int D, int MODE, int TOGETHER, class Next>
 __device__ inline void inner_gradient(weight_rows<D> (&g)[moved_count<MODE>],
                                       const weight_operand<D> (&w)[feature_count<MODE>], const bf16 *keys,
                                       int strips, Next next)
 {
+    int strip = 0;
 #pragma unroll 1
-    for (int strip = 0; strip < strips; strip++) {
-        uint32_t a[moved_count<MODE>][4];
-        if constexpr (MODE == GLU_LINEAR) {
-            next(a[0]);
-        } else {
-            uint32_t v[4];
-            float z[feature_count<MODE>][2][4] = {};
-            next(v);
-            project<D>(z, w, keys, strip);
-            inner_factor<MODE>(a, v, z);
-        }
-        accumulate<D, moved_count<MODE>>(g, a, keys, strip);
-    }
+    for (; strip + TOGETHER <= strips; strip += TOGETHER)
+        add_inner_gradient<D, MODE, TOGETHER>(g, w, keys, strip, next);
+#pragma unroll 1
+    for (; strip < strips; strip++)
+        add_inner_gradient<D, MODE, 1>(g, w, keys, strip, next);
 }
 
 /* Sums of x y over the inputs of the lane's two channels. */

@@ -119,7 +119,7 @@ template <int D, int MODE> struct backward_block {
             for (int i = 0; i < FEATURES; i++)
                 load_operand<D>(initial[i], s.initial[2 - FEATURES + i], channel0);
         strip_fetcher<D> queries(s.queries, input(b, p.query_is_key ? 1 : 0), p.row, p.tokens);
-        inner_gradient<D, MODE>(g, initial, s.keys, strips, [&](uint32_t(&v)[4]) {
+        inner_gradient<D, MODE, 2>(g, initial, s.keys, strips, [&](uint32_t(&v)[4]) {
             queries.fetch(2);
             next_piece(v);
             piece++;
@@ -137,6 +137,37 @@ template <int D, int MODE> struct backward_block {
             moved[1] = initial[0];
     }
 
+    /* dq of the COUNT strips of a chunk, and what they add to dw'. */
+    template <int COUNT> __device__ void differentiate_chunk(strip_writer &dq_strips, int strip)
+    {
+        uint32_t dy[COUNT][4], dp[COUNT][WEIGHTS][4];
+#pragma unroll
+        for (int k = 0; k < COUNT; k++) {
+            next_piece(dy[k]);
+            piece++;
+        }
+#pragma unroll
+        for (int k = 0; k < COUNT; k++) {
+            float z[WEIGHTS][2][4] = {};
+            if constexpr (MODE != GLU_LINEAR)
+                project<D>(z, moved, s.queries, strip + k);
+            read_factors<MODE>(dp[k], dy[k], z);
+#pragma unroll
+            for (int i = 0; i < WEIGHTS; i++)
+                store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, k * STRIP, dp[k][i]);
+        }
+#pragma unroll
+        for (int k = 0; k < COUNT; k++)
+            accumulate<D, WEIGHTS>(dw, dp[k], s.queries, strip + k);
+        __syncthreads();
+        float dq[2][2][4] = {};
+        contract<D>(dq, s.factors, s.moved[0], channel0);
+        if constexpr (MODE != GLU_LINEAR)
+            contract<D>(dq, s.factors + D * CHUNK, MODE == GLU_ALL ? s.moved[1] : s.initial[1], channel0);
+        write_chunk(dq_strips, dq);
+        __syncthreads();
+    }
+
     /* dq, and dw' in dw. */
     __device__ void differentiate_reading(int b)
     {
@@ -144,29 +175,12 @@ template <int D, int MODE> struct backward_block {
         for (int i = 0; i < WEIGHTS; i++)
             dw[i] = {};
         strip_writer dq_strips = output(b, 0);
+        int strip = 0;
 #pragma unroll 1
-        for (int strip = 0; strip < strips; strip++) {
-            uint32_t dy[4], dp[WEIGHTS][4];
-            float z[WEIGHTS][2][4] = {};
-            next_piece(dy);
-            piece++;
-            if constexpr (MODE != GLU_LINEAR)
-                project<D>(z, moved, s.queries, strip);
-            read_factors<MODE>(dp, dy, z);
-            accumulate<D, WEIGHTS>(dw, dp, s.queries, strip);
-#pragma unroll
-            for (int i = 0; i < WEIGHTS; i++)
-                store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, strip % 2 * STRIP, dp[i]);
-            if (strip % 2 == 0 && strip + 1 < strips)
-                continue;
-            __syncthreads();
-            float dq[2][2][4] = {};
-            contract<D>(dq, s.factors, s.moved[0], channel0);
-            if constexpr (MODE != GLU_LINEAR)
-                contract<D>(dq, s.factors + D * CHUNK, MODE == GLU_ALL ? s.moved[1] : s.initial[1], channel0);
-            write_chunk(dq_strips, dq);
-            __syncthreads();
-        }
+        for (; strip + 2 <= strips; strip += 2)
+            differentiate_chunk<2>(dq_strips, strip);
+        if (strip < strips)
+            differentiate_chunk<1>(dq_strips, strip);
     }
 
     /* dv through the place of the strip's values, which transposes it. */

@@ -80,7 +80,7 @@ static __global__ void __launch_bounds__(2 * D, resident_blocks<D>)
         copy_wait<0>();
         __syncthreads();
         strip_fetcher<D> next_queries(queries, q + b * sample, p.row, p.tokens);
-        inner_gradient<D, MODE>(g, initial, keys, strips, [&](uint32_t(&values)[4]) {
+        inner_gradient<D, MODE, 1>(g, initial, keys, strips, [&](uint32_t(&values)[4]) {
             next_queries.fetch(2);
             __syncwarp();
             fetch_values();
