@@ -69,7 +69,7 @@ static ttt_status touch_state(struct bench *b)
     b->renderer = &small;
     TRY(bench_noise_views(b->model, 1, &b->views));
     TRY(make_renderer(b, 1));
-    ttt_status status = reconstruct(b);
+    ttt_status status = view_renderer_reconstruct(b->renderer, &b->views);
     view_renderer_destroy(&small);
     b->renderer = NULL;
     return status;
