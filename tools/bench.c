@@ -11,16 +11,22 @@
 static const char help[] =
     "usage: ttt bench train|infer|loader CONFIG [key=value ...] [--runs N] [--warmup N] [--profile] "
     "[--json]\n"
+    "       ttt bench layer [--variant NAME] [--form parallel|recurrent] [--heads N] [--head-dim N]\n"
+    "                       [--tokens N] [--chunk N] [--runs N] [--warmup N] [--profile] [--json]\n"
     "       ttt bench ops [--only OP,OP] [--threads N] [--runs N] [--warmup N] [--json]\n"
     "       ttt bench ops --list\n"
     "\n"
     "train   whole training steps (forward, backward, clip, AdamW) of the config's model and batch size, on\n"
     "        noise in place of data; where train.accumulate is more than 1, time is that of one pass\n"
-    "infer   forward passes at eval.batch_size; for task: views reconstruction from the config's number of "
+    "infer   forward passes at eval.batch_size, the pictures on the device; for task: views reconstruction "
+    "from the config's number of "
     "input\n"
     "        views and from 2, 4 and 8 times as many, eval.tokens_per_pass at a time (0: those of half of "
     "the\n"
     "        first number), with what each added view takes; and rendering, a few views at a time\n"
+    "layer   the fast-weight part of a causal LaCT layer, forward (variant5, parallel, 4 heads of 384, "
+    "32768\n"
+    "        tokens, chunks of 2048)\n"
     "loader  reading, decoding and transforming the pictures of data.root: the training transform, decoding\n"
     "        the crop alone or everything, and that of evaluation; on 1 thread and on data.threads\n"
     "ops     every implementation of every operator at the shapes of vittt_tiny with 16 pictures (those "
@@ -36,6 +42,7 @@ static const char help[] =
     "  --profile    train, infer: time by operator, by layer, and of the slowest nodes\n"
     "  --only OPS   operators, with commas between\n"
     "  --threads N  of ops; for the others it is device.threads=N; 0: one for each core\n"
+    "  --variant, --form, --heads, --head-dim, --tokens, --chunk: of layer\n"
     "  --list       the operators and their cases, without running them\n"
     "  --device NAMEcpu, cuda or cuda:1: short for device.name=NAME\n"
     "  --dtype TYPE f32 or bf16, of activations: short for device.dtype=TYPE\n"
@@ -55,13 +62,14 @@ struct arguments {
     struct device_options device;
     const char *only;
     int64_t threads; /* of ops; -1: not given */
+    struct bench_layer layer;
     bool list;
 };
 
 static ttt_status read_arguments(int argc, char **argv, struct arguments *a, int *rest)
 {
     int64_t runs = 0, warmup = 2;
-    *a = (struct arguments){.threads = -1};
+    *a = (struct arguments){.threads = -1, .layer = {4, 384, 32768, 2048, "variant5", "parallel"}};
     const struct option options[] = {
         {"--runs", OPTION_WHOLE, &runs, 1, 100000},
         {"--warmup", OPTION_WHOLE, &warmup, 0, 100000},
@@ -70,6 +78,12 @@ static ttt_status read_arguments(int argc, char **argv, struct arguments *a, int
         {"--only", OPTION_TEXT, &a->only, 0, 0},
         {"--threads", OPTION_WHOLE, &a->threads, 0, 4096},
         {"--list", OPTION_FLAG, &a->list, 0, 0},
+        {"--heads", OPTION_WHOLE, &a->layer.heads, 1, 1024},
+        {"--head-dim", OPTION_WHOLE, &a->layer.head_dim, 1, 65536},
+        {"--tokens", OPTION_WHOLE, &a->layer.tokens, 1, 1 << 24},
+        {"--chunk", OPTION_WHOLE, &a->layer.chunk, 1, 1 << 24},
+        {"--variant", OPTION_TEXT, &a->layer.variant, 0, 0},
+        {"--form", OPTION_TEXT, &a->layer.form, 0, 0},
         DEVICE_OPTIONS(&a->device),
     };
     TRY(options_read(argc, argv, options, sizeof options / sizeof *options, rest));
@@ -94,6 +108,15 @@ static ttt_status run_ops(struct arguments *a, int rest, char **argv)
     TRY(device_options_read(&a->device, &device));
     device.threads = a->threads < 0 ? 0 : (int)a->threads;
     return bench_ops(a->only, &device, &a->bench);
+}
+
+static ttt_status run_layer(struct arguments *a, int rest, char **argv)
+{
+    struct config_device device;
+    if (rest > 1)
+        return ttt_fail(TTT_ARGUMENT, "layer takes no config: what is '%s'?", config_quote(argv[1]).text);
+    TRY(device_options_read(&a->device, &device));
+    return bench_layer(&a->layer, &device, &a->bench);
 }
 
 /* Fills in what the data would decide. */
@@ -142,9 +165,11 @@ static ttt_status run(int argc, char **argv)
     TRY(read_arguments(argc, argv, &a, &rest));
     if (!rest)
         return ttt_fail(TTT_ARGUMENT,
-                        "measure what? train, infer, loader or ops; 'ttt bench --help' says more");
+                        "measure what? train, infer, loader, layer or ops; 'ttt bench --help' says more");
     if (!strcmp(argv[0], "ops"))
         return run_ops(&a, rest, argv);
+    if (!strcmp(argv[0], "layer"))
+        return run_layer(&a, rest, argv);
     for (const struct kind *kind = kinds; kind->name; kind++) {
         if (strcmp(argv[0], kind->name))
             continue;
@@ -154,7 +179,7 @@ static ttt_status run(int argc, char **argv)
         device_options_free(&a.device);
         return status;
     }
-    return ttt_fail(TTT_ARGUMENT, "there is no 'bench %s'; there are train, infer, loader and ops",
+    return ttt_fail(TTT_ARGUMENT, "there is no 'bench %s'; there are train, infer, loader, layer and ops",
                     config_quote(argv[0]).text);
 }
 

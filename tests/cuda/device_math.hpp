@@ -15,7 +15,13 @@
 #define __powf powf
 #define __sinf sinf
 #define __cosf cosf
+#define __tanhf emulated_tanh
 
+/* Off by 2^-11 of the value, as the instruction may be. */
+inline float emulated_tanh(float x)
+{
+    return std::bit_cast<float>(std::bit_cast<uint32_t>(tanhf(x)) & ~0xfffu);
+}
 inline float rsqrtf(float x)
 {
     return 1 / sqrtf(x);

@@ -9,7 +9,12 @@
 
 void graph_fixture_open(struct graph_fixture *f)
 {
-    *f = (struct graph_fixture){.device = guarded_device_open(2)};
+    graph_fixture_open_on(f, guarded_device_open(2));
+}
+
+void graph_fixture_open_on(struct graph_fixture *f, ttt_device *device)
+{
+    *f = (struct graph_fixture){.device = device};
     check_ok(ttt_store_create(f->device, &f->store));
     check_ok(ttt_graph_create(&f->graph));
 }

@@ -12,6 +12,7 @@ struct graph_fixture {
 };
 
 void graph_fixture_open(struct graph_fixture *f);
+void graph_fixture_open_on(struct graph_fixture *f, ttt_device *device); /* which it closes in the end */
 void graph_fixture_close(struct graph_fixture *f);
 
 /* Plans and prepares; destroys an earlier plan. */

@@ -25,6 +25,14 @@ ttt_status bench_loader(const struct run_config *config, const struct bench_opti
 ttt_status bench_ops(const char *only, const struct config_device *device,
                      const struct bench_options *options);
 
+/* The fast-weight part of a causal LaCT layer. */
+struct bench_layer {
+    int64_t heads, head_dim, tokens, chunk;
+    const char *variant, *form; /* "recurrent" or "parallel" */
+};
+ttt_status bench_layer(const struct bench_layer *layer, const struct config_device *device,
+                       const struct bench_options *options);
+
 /* Prints the cases of bench_ops, without running them. */
 void bench_ops_list(void);
 

@@ -3,6 +3,7 @@
 
 #include "ttt/fast/muon.h"
 #include "ttt/graph/operator.h"
+#include "ttt/ops/concat/concat.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
@@ -81,22 +82,52 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
     direction[2] = over_tokens(g, k, rated(g, options, ttt_mul(g, back, act), rate[2]));
 }
 
+/* Newton-Schulz on each of the steps there are.  The three of a gated inner model are one batch, w[1]'s
+ * transposed, where the samples and heads are too few to fill a GPU with any one of them. */
+static void condition(ttt_graph *g, const ttt_lact_options *options, ttt_tensor step[3])
+{
+    enum { FEW_MATRICES = 16 };
+    const bool all = ttt_exists(step[0]) && ttt_exists(step[1]) && ttt_exists(step[2]);
+    if (!all || ttt_size(g, step[0], 0) * ttt_size(g, step[0], 1) >= FEW_MATRICES) {
+        for (int i = 0; i < 3; i++)
+            if (ttt_exists(step[i]))
+                step[i] = ttt_newton_schulz(g, step[i], options->muon_steps);
+        return;
+    }
+    const ttt_shape s = ttt_shape_of(g, step[0]);
+    ttt_tensor parts[3];
+    for (int i = 0; i < 3; i++)
+        parts[i] = ttt_reshape(g, i == 1 ? ttt_transpose(g, step[i], -1, -2) : step[i],
+                               ttt_dims(s.size[0], s.size[1], 1, s.size[2], s.size[3]));
+    ttt_tensor whole = ttt_newton_schulz(g, ttt_concat(g, parts, 3, 2), options->muon_steps);
+    ttt_split(g, whole, 2, 3, (int64_t[]){1, 1, 1}, parts);
+    for (int i = 0; i < 3; i++) {
+        step[i] = ttt_reshape(g, parts[i], s);
+        if (i == 1)
+            step[i] = ttt_transpose(g, step[i], -1, -2);
+    }
+}
+
 void ttt_lact_move(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
                    const ttt_tensor direction[3], ttt_tensor momentum)
 {
     const bool keeps_momentum = options->variant.momentum && ttt_exists(momentum);
+    ttt_tensor step[3];
     for (int i = 0; i < 3; i++) {
-        ttt_tensor step = direction[i];
-        if (!ttt_exists(step))
+        step[i] = direction[i];
+        if (!ttt_exists(step[i]) || !keeps_momentum)
             continue;
-        if (keeps_momentum && ttt_exists(fast->momentum[i]))
-            step = ttt_add(g, step, ttt_mul(g, fast->momentum[i], momentum));
-        if (keeps_momentum)
-            fast->momentum[i] = step;
-        if (options->variant.condition_gradient)
-            step = ttt_newton_schulz(g, step, options->muon_steps);
-        ttt_tensor w = options->variant.direction == TTT_DESCENT ? ttt_add(g, fast->w[i], step)
-                                                                 : ttt_sub(g, fast->w[i], step);
+        if (ttt_exists(fast->momentum[i]))
+            step[i] = ttt_add(g, step[i], ttt_mul(g, fast->momentum[i], momentum));
+        fast->momentum[i] = step[i];
+    }
+    if (options->variant.condition_gradient)
+        condition(g, options, step);
+    for (int i = 0; i < 3; i++) {
+        if (!ttt_exists(step[i]))
+            continue;
+        ttt_tensor w = options->variant.direction == TTT_DESCENT ? ttt_add(g, fast->w[i], step[i])
+                                                                 : ttt_sub(g, fast->w[i], step[i]);
         if (options->variant.weight_norm) {
             ttt_precise(g, w);
             w = ttt_mul(g, ttt_div(g, w, ttt_shift(g, column_norm(g, w), 1e-5F)), fast->norm[i]);

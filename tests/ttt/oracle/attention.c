@@ -26,6 +26,11 @@ static const struct op_case cases[] = {
     {"tiles - 1, width 32", {{{4, {1, 2, 127, 32}}}, {{4, {1, 2, 63, 32}}}, {{4, {1, 2, 63, 32}}}}},
     {"tiles + 1, width 64",
      {{{4, {1, 2, 129, 64}}, TRANSPOSED}, {{4, {1, 2, 65, 64}}, TRANSPOSED}, {{4, {1, 2, 65, 64}}, CUT}}},
+    {"many heads of 256 keys", {{{4, {3, 3, 64, 64}}}, {{4, {3, 3, 256, 64}}}, {{4, {3, 3, 256, 64}}}}},
+    {"256 keys - 1, tiles + 1",
+     {{{4, {2, 3, 65, 64}}, TRANSPOSED}, {{4, {2, 3, 255, 64}}, TRANSPOSED}, {{4, {2, 3, 255, 64}}, CUT}}},
+    {"129 keys, width 40", {{{4, {5, 1, 193, 40}}}, {{4, {5, 1, 129, 40}}}, {{4, {5, 1, 129, 40}}}}},
+    {"145 keys, width 51", {{{4, {1, 2, 130, 51}}}, {{4, {1, 2, 145, 51}}, CUT}, {{4, {1, 2, 145, 51}}}}},
     {"width 128", {{{4, {1, 1, 18, 128}}, CUT}, {{4, {1, 1, 130, 128}}}, {{4, {1, 1, 130, 128}}}}},
     /* One key wins: gradients of q and k are next to nothing, so only their size could be checked. */
     {"large scores",

@@ -46,9 +46,7 @@ static const struct op_case cases[] = {
     {"small, a shared, b transposed", {{{4, {1, 3, 33, 24}}}, {{4, {2, 3, 24, 70}}, TRANSPOSED}}},
     {"small, a shared, both transposed",
      {{{4, {1, 3, 64, 24}}, TRANSPOSED}, {{4, {2, 3, 24, 70}}, TRANSPOSED}}},
-    {"small, summed over the first",
-     {{{4, {7, 2, 32, 49}}, TRANSPOSED}, {{4, {7, 2, 49, 40}}}},
-     {1, 1, 2}},
+    {"small, summed over the first", {{{4, {7, 2, 32, 49}}, TRANSPOSED}, {{4, {7, 2, 49, 40}}}}, {1, 1, 2}},
     {"summed, large", {{{4, {7, 2, 32, 49}}, TRANSPOSED}, {{4, {7, 2, 49, 33}}}}, {1, 1, 2}},
 };
 

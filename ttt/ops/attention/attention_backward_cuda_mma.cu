@@ -3,9 +3,10 @@
  *
  * The first goes over the keys for a block of queries: sum over d of (dy y), which it leaves in the workspace
  * as `shared` (B, H, M), and dq.  The second goes over the queries for a block of keys: dk and dv.  Both hold
- * what they own in registers.  Read: q, k, v, dy twice, y once; written: dq, dk, dv.
+ * what they own in registers.  Read: q, k, v, dy twice, y once; written: dq, dk, dv.  Heads of few keys go to
+ * one kernel instead, in attention_backward_cuda_head.cuh.
  */
-#include "ttt/ops/attention/attention_cuda_tiles.cuh"
+#include "ttt/ops/attention/attention_backward_cuda_head.cuh"
 
 enum { ROWS = 128, KEYS = 64 }; /* of the first: queries of a block, keys of a tile */
 enum { OWN_KEYS = 64, QUERIES = 64, THREADS = OWN_KEYS / 16 * WARP }; /* of the second */
@@ -218,6 +219,14 @@ static bool supports(const ttt_launch *launch, const char **why)
     return takes_bf16_rows(launch, 6, why);
 }
 
+static ttt_status enqueue_heads(const ttt_launch *launch, const attention_sources &from)
+{
+    const int64_t heads = from.n.batch_heads, most = ttt_cuda_multiprocessors(launch->device);
+    return enqueue(launch, head_gradient, dim3((unsigned)(heads < most ? heads : most)), HEAD_THREADS,
+                   sizeof(head_tiles), from, attention_heads_of(&launch->out[0], true),
+                   attention_heads_of(&launch->out[1], true), attention_heads_of(&launch->out[2], true));
+}
+
 template <int D> static ttt_status enqueue_both(const ttt_launch *launch, const attention_sources &from)
 {
     const unsigned heads = (unsigned)from.n.batch_heads;
@@ -237,6 +246,8 @@ template <int D> static ttt_status enqueue_both(const ttt_launch *launch, const 
 static ttt_status run(const ttt_launch *launch)
 {
     const attention_sources from = attention_sources_of(launch);
+    if (takes_heads(launch, from))
+        return enqueue_heads(launch, from);
     return by_width(from.n.d, [&](auto width) { return enqueue_both<decltype(width)::value>(launch, from); });
 }
 

@@ -23,10 +23,12 @@ static inline attention_heads attention_heads_of(const ttt_operand *x, bool join
             x->stride[joined ? 1 : 2]};
 }
 
-/* Elements from x's first to row `first` of head i of all B * H. */
+/* Elements from x's first to row `first` of head i of all B * H, fewer than 2^31 as there are blocks for
+ * them. */
 __device__ inline int64_t attention_row(const attention_heads &x, int64_t heads, int64_t i, int64_t first)
 {
-    return i / heads * x.sample + i % heads * x.head + first * x.row;
+    const unsigned sample = (unsigned)i / (unsigned)heads, head = (unsigned)i % (unsigned)heads;
+    return sample * x.sample + head * x.head + first * x.row;
 }
 
 /* The sizes that both directions work with. */

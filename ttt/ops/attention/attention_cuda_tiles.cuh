@@ -140,23 +140,64 @@ __device__ inline void store_pair(const attention_heads &y, int64_t at, int colu
         store_any(y.data, y.is_bf16, at + column + 1, high);
 }
 
-/* Writes the 16 rows of a warp, from row `first` of head i on, those below `rows`, times scale. */
+/* w[j] of lane t of four becomes w[t] of lane j. */
+__device__ inline void transpose_quad(uint32_t (&w)[4])
+{
+#pragma unroll
+    for (int bit = 1; bit < 4; bit *= 2)
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            if (j & bit)
+                continue;
+            const bool upper = threadIdx.x & bit;
+            const uint32_t got = __shfl_xor_sync(0xffffffffu, upper ? w[j] : w[j | bit], bit);
+            w[j] = upper ? got : w[j];
+            w[j | bit] = upper ? w[j | bit] : got;
+        }
+}
+
+/* Writes columns `column` ... `column` + COLUMNS - 1 of the 16 rows of a warp, from row `first` of head i on,
+ * those below `rows`, times scale. */
+template <int COLUMNS>
+__device__ inline void store_columns(const attention_heads &y, const attention_sizes &n, int64_t i,
+                                     int64_t first, int64_t rows, int column,
+                                     const float (&c)[COLUMNS / 8][4], float scale)
+{
+    if (!y.data)
+        return;
+    const int lane = (int)threadIdx.x % WARP;
+    const uintptr_t begin =
+        reinterpret_cast<uintptr_t>(static_cast<bf16 *>(y.data) + attention_row(y, n.heads, i, first));
+    const bool aligned = y.is_bf16 && begin % 16 == 0 && y.row % 8 == 0 && n.d % 8 == 0;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int64_t row = first + 8 * half + lane / 4, at = attention_row(y, n.heads, i, row) + column;
+#pragma unroll
+        for (int k = 0; k < COLUMNS / 8; k += 4) {
+            uint32_t w[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                w[j] = bf16_pair(c[k + j][2 * half] * scale, c[k + j][2 * half + 1] * scale);
+            if (aligned) {
+                const int own = 8 * (k + lane % 4);
+                transpose_quad(w);
+                if (row < rows && column + own < n.d)
+                    *reinterpret_cast<uint4 *>(static_cast<bf16 *>(y.data) + at + own) =
+                        make_uint4(w[0], w[1], w[2], w[3]);
+                continue;
+            }
+#pragma unroll
+            for (int j = k; row < rows && j < k + 4; j++)
+                store_pair(y, at + 8 * j, lane % 4 * 2, n.d - column - 8 * j, c[j][2 * half] * scale,
+                           c[j][2 * half + 1] * scale);
+        }
+    }
+}
 template <int D>
 __device__ inline void store_rows(const attention_heads &y, const attention_sizes &n, int64_t i,
                                   int64_t first, int64_t rows, const float (&c)[D / 8][4], float scale)
 {
-    const int lane = (int)threadIdx.x % WARP;
-#pragma unroll
-    for (int half = 0; y.data && half < 2; half++) {
-        const int64_t row = first + 8 * half + lane / 4;
-        if (row >= rows)
-            continue;
-        const int64_t at = attention_row(y, n.heads, i, row);
-#pragma unroll
-        for (int k = 0; k < D / 8; k++)
-            store_pair(y, at + 8 * k, lane % 4 * 2, n.d - 8 * k, c[k][2 * half] * scale,
-                       c[k][2 * half + 1] * scale);
-    }
+    store_columns<D>(y, n, i, first, rows, 0, c, scale);
 }
 
 /* Calls f with the width of the tiles that rows of d fit into: by_width(d, [&](auto width) {...}). */

@@ -62,16 +62,16 @@ static ttt_tensor add_node(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_shape b
     ttt_shape shape = batch;
     shape.size[shape.rank++] = ttt_size(g, a, -2);
     shape.size[shape.rank++] = ttt_size(g, b, -1);
-    return ttt_node_add_one(g, &ttt_op_matmul, &plain, inputs, 3, ttt_dtype_of(g, a), shape);
+    return ttt_node_add_one(g, &ttt_op_matmul, &plain, inputs, 3, TTT_F32, shape);
 }
 
 static bool types_fit(ttt_graph *g, ttt_tensor a, ttt_tensor b)
 {
-    ttt_dtype in_a = ttt_dtype_of(g, a), in_b = ttt_dtype_of(g, b);
-    if (in_a == in_b && (in_a == TTT_F32 || in_a == TTT_BF16))
+    const ttt_dtype in_a = ttt_dtype_of(g, a), in_b = ttt_dtype_of(g, b);
+    if ((in_a == TTT_F32 || in_a == TTT_BF16) && (in_b == TTT_F32 || in_b == TTT_BF16))
         return true;
-    ttt_graph_fail(g, TTT_DTYPE, "matmul: takes two f32 or two bf16 tensors, not %s and %s",
-                   ttt_dtype_name(in_a), ttt_dtype_name(in_b));
+    ttt_graph_fail(g, TTT_DTYPE, "matmul: takes f32 and bf16 tensors, not %s and %s", ttt_dtype_name(in_a),
+                   ttt_dtype_name(in_b));
     return false;
 }
 

@@ -45,17 +45,15 @@ struct slice {
     }
 };
 
-/* Number `step` of the slices of all terms, of the tile at row m and column n of a batch's matrix. */
-static __device__ void fetch_slices(const work &w, int64_t batch, int64_t m, int64_t n, int64_t step,
-                                    slice &a, slice &b)
+/* The slice of both operands that the block has come to. */
+static __device__ void fetch_slices(const work &w, const place &at, slice &a, slice &b)
 {
     const ttt_product &p = w.p;
-    const int64_t term = step / w.slices, k = step % w.slices * DEPTH;
-    int64_t in_a = m * p.a_row + k * p.a_column, in_b = n * p.b_column + k * p.b_row;
-    add_offsets(p.batch, p.n_batch, batch, in_a, in_b);
-    add_offsets(p.term, p.n_term, term, in_a, in_b);
-    a.fetch(w.a, w.a_is_bf16, in_a, p.a_row, p.a_column, p.m - m, p.k - k);
-    b.fetch(w.b, w.b_is_bf16, in_b, p.b_column, p.b_row, p.n - n, p.k - k);
+    const int64_t k = (int64_t)at.slice * DEPTH;
+    int64_t in_a = at.a + k * p.a_column, in_b = at.b + k * p.b_row;
+    add_offsets(p.term, p.n_term, at.term, in_a, in_b);
+    a.fetch(w.a, w.a_is_bf16, in_a, p.a_row, p.a_column, p.m - at.m, p.k - k);
+    b.fetch(w.b, w.b_is_bf16, in_b, p.b_column, p.b_row, p.n - at.n, p.k - k);
 }
 
 static __device__ void multiply_slices(const float (*a)[TILE + EACH], const float (*b)[TILE + EACH], int row,
@@ -77,17 +75,19 @@ static __device__ void multiply_slices(const float (*a)[TILE + EACH], const floa
 static __global__ void __launch_bounds__(THREADS) multiply(const __grid_constant__ work w)
 {
     __shared__ __align__(16) float a[DEPTH][TILE + EACH], b[DEPTH][TILE + EACH];
-    const place at = place_of(w);
+    place at = place_of(w);
     const int row = (int)threadIdx.x / SIDE * EACH, column = (int)threadIdx.x % SIDE * EACH;
     float sum[EACH][EACH] = {};
     slice next_a, next_b;
-    fetch_slices(w, at.batch, at.m, at.n, at.begin, next_a, next_b);
-    for (int64_t step = at.begin; step < at.end; step++) {
+    fetch_slices(w, at, next_a, next_b);
+    for (int step = 0; step < at.steps; step++) {
         next_a.put(a, w.p.a_column);
         next_b.put(b, w.p.b_row);
         __syncthreads();
-        if (step + 1 < at.end)
-            fetch_slices(w, at.batch, at.m, at.n, step + 1, next_a, next_b);
+        if (step + 1 < at.steps) {
+            next_slice(w, at);
+            fetch_slices(w, at, next_a, next_b);
+        }
         multiply_slices(a, b, row, column, sum);
         __syncthreads();
     }
@@ -102,9 +102,11 @@ static bool supports(const ttt_launch *launch, const char **why)
 {
     if (!ttt_all_f32_or_bf16(launch, why))
         return false;
-    if (matmul_blocks(matmul_work_of(launch, DEPTH)) <= INT32_MAX)
+    const work w = matmul_work_of(launch, DEPTH);
+    if (w.p.m <= INT32_MAX && w.p.n <= INT32_MAX && w.p.terms * w.p.k <= INT32_MAX &&
+        matmul_blocks(w) <= INT32_MAX)
         return true;
-    *why = "over 2^31 tiles";
+    *why = "a size over 2^31";
     return false;
 }
 

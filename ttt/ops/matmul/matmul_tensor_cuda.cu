@@ -1,9 +1,11 @@
 /* The row "tensor" of matmul: small matrices in bf16, that lie so that cuBLASLt would take several calls.
  *
- * A block of four warps computes a tile of 64 x 64, each warp a quarter.  Slices of a and b, 64 deep, come to
- * shared memory by 16-byte copies, one ahead of the one in use.  A slice is kept as it lies in memory: 64
- * rows of 64 elements in order, that is 8 chunks of 16 bytes, chunk c of row r at place c ^ (r % 8), so that
- * the eight rows of a chunk that a warp reads at a time lie in different banks.
+ * Such batches are bound by memory: each operand is read once for every tile of the other's side, of which
+ * there are at most four, and y written once.  A block of four warps computes a tile of 64 x 64, each warp a
+ * quarter.  Slices of a and b, 64 deep, come to shared memory by 16-byte copies, one ahead of the one in use.
+ * A slice is kept as it lies in memory: 64 rows of 64 elements in order, that is 8 chunks of 16 bytes, chunk
+ * c of row r at place c ^ (r % 8), so that the eight rows of a chunk that a warp reads at a time lie in
+ * different banks.
  */
 #include "ttt/ops/matmul/matmul_work.cuh"
 
@@ -36,20 +38,20 @@ static __device__ void copy_slice(bf16 *to, const bf16 *x, int64_t stride, int64
     }
 }
 
-/* Starts copying slice number `step`, of all terms, of both operands. */
+/* Starts copying the slice of both operands that the block has come to. */
 template <bool a_deep, bool b_deep>
-static __device__ void copy_slices(const work &w, int64_t batch, int64_t m, int64_t n, int64_t step, bf16 *a,
-                                   bf16 *b)
+static __device__ void copy_slices(const work &w, const place &at, bf16 *a, bf16 *b)
 {
     const ttt_product &p = w.p;
-    const int64_t term = step / w.slices, k = step % w.slices * TENSOR_DEPTH, depth = p.k - k;
-    int64_t in_a = m * p.a_row + k * p.a_column, in_b = n * p.b_column + k * p.b_row;
-    add_offsets(p.batch, p.n_batch, batch, in_a, in_b);
-    add_offsets(p.term, p.n_term, term, in_a, in_b);
-    copy_slice(a, static_cast<const bf16 *>(w.a) + in_a, a_deep ? p.a_row : p.a_column,
-               a_deep ? p.m - m : depth, a_deep ? depth : p.m - m);
+    const int64_t k = (int64_t)at.slice * TENSOR_DEPTH, depth = p.k - k, down = p.m - at.m,
+                  across = p.n - at.n;
+    int64_t in_a = at.a + k * p.a_column, in_b = at.b + k * p.b_row;
+    add_offsets(p.term, p.n_term, at.term, in_a, in_b);
+    copy_slice(a, static_cast<const bf16 *>(w.a) + in_a, a_deep ? p.a_row : p.a_column, a_deep ? down : depth,
+               a_deep ? depth : down);
     copy_slice(b, static_cast<const bf16 *>(w.b) + in_b, b_deep ? p.b_column : p.b_row,
-               b_deep ? p.n - n : depth, b_deep ? depth : p.n - n);
+               b_deep ? across : depth, b_deep ? depth : across);
+    copy_commit();
 }
 
 /* Four matrices of 8 x 8 that together are 16 x 16 of a slice from (side, depth) on, so turned that pairs go
@@ -70,7 +72,7 @@ template <bool a_deep, bool b_deep>
 static __device__ void multiply_fragments(const bf16 *a, const bf16 *b, int row, int column,
                                           float (&sum)[TALL][WIDE][4])
 {
-#pragma unroll
+#pragma unroll 1 /* more would not fit the registers of four blocks a multiprocessor */
     for (int k = 0; k < TENSOR_DEPTH; k += 16) {
         uint32_t left[TALL][4], right[WIDE / 2][4];
 #pragma unroll
@@ -91,17 +93,19 @@ template <bool a_deep, bool b_deep>
 static __global__ void __launch_bounds__(TENSOR_THREADS, 4) multiply_small(const __grid_constant__ work w)
 {
     __shared__ __align__(128) bf16 a[2][SLICE], b[2][SLICE];
-    const place at = place_of(w);
+    place at = place_of(w);
     const int warp = (int)threadIdx.x / WARP, row = warp / 2 * QUARTER, column = warp % 2 * QUARTER;
     float sum[TALL][WIDE][4] = {};
-    copy_slices<a_deep, b_deep>(w, at.batch, at.m, at.n, at.begin, a[0], b[0]);
-    copy_commit();
-    for (int64_t step = at.begin; step < at.end; step++) {
-        const int now = (int)(step - at.begin) % 2;
-        if (step + 1 < at.end)
-            copy_slices<a_deep, b_deep>(w, at.batch, at.m, at.n, step + 1, a[1 - now], b[1 - now]);
-        copy_commit();
-        copy_wait<1>();
+    copy_slices<a_deep, b_deep>(w, at, a[0], b[0]);
+    for (int step = 0; step < at.steps; step++) {
+        const int now = step % 2;
+        if (step + 1 < at.steps) {
+            next_slice(w, at);
+            copy_slices<a_deep, b_deep>(w, at, a[1 - now], b[1 - now]);
+            copy_wait<1>();
+        } else {
+            copy_wait<0>();
+        }
         __syncthreads();
         multiply_fragments<a_deep, b_deep>(a[now], b[now], row, column, sum);
         __syncthreads();

@@ -58,21 +58,38 @@ static __device__ float finished(const work &w, float sum, int64_t i)
     }
 }
 
-/* What a block does: slices begin ... end of the depth of all terms, of the tile at row m and column n. */
+/* What a block does: `steps` slices of the depth of all terms, of the tile at row m and column n; and how far
+ * it has come. */
 struct place {
-    int64_t part, batch, m, n, begin, end;
+    int part, batch, m, n;
+    int term, slice, steps;
+    int64_t a, b; /* where the first slice of the first term starts, in elements */
 };
 
 static __device__ place place_of(const work &w)
 {
-    const int64_t part = blockIdx.x % w.parts, tile = blockIdx.x / w.parts % w.tiles,
-                  batch = blockIdx.x / w.parts / w.tiles, steps = w.p.terms * w.slices;
-    return {part,
-            batch,
-            tile / w.across * TILE,
-            tile % w.across * TILE,
-            steps * part / w.parts,
-            steps * (part + 1) / w.parts};
+    const ttt_product &p = w.p;
+    const int64_t tile = blockIdx.x / w.parts % w.tiles, all = p.terms * w.slices;
+    place at = {.part = (int)(blockIdx.x % w.parts),
+                .batch = (int)(blockIdx.x / w.parts / w.tiles),
+                .m = (int)(tile / w.across) * TILE,
+                .n = (int)(tile % w.across) * TILE};
+    const int64_t begin = all * at.part / w.parts;
+    at.term = (int)(begin / w.slices);
+    at.slice = (int)(begin % w.slices);
+    at.steps = (int)(all * (at.part + 1) / w.parts - begin);
+    at.a = at.m * p.a_row;
+    at.b = at.n * p.b_column;
+    add_offsets(p.batch, p.n_batch, at.batch, at.a, at.b);
+    return at;
+}
+
+static __device__ void next_slice(const work &w, place &place)
+{
+    if (++place.slice == w.slices) {
+        place.slice = 0;
+        place.term++;
+    }
 }
 
 /* Two neighbouring sums of the tile, as results or as the block's part of them; those outside the matrix are
@@ -80,7 +97,7 @@ static __device__ place place_of(const work &w)
 static __device__ void write_pair(const work &w, const place &place, int row, int column, float x, float y)
 {
     const int64_t i = place.m + row, j = place.n + column;
-    int64_t at = (place.batch * w.p.m + i) * w.p.n + j;
+    const int64_t at = (place.batch * w.p.m + i) * w.p.n + j;
     const bool one = j < w.p.n, two = j + 1 < w.p.n;
     if (i >= w.p.m || !one)
         return;

@@ -11,7 +11,8 @@
  *
  * A block works on 32 channels of one sample, all of it in shared memory: a thread walks along rows of the
  * picture with a pair of channels, three new tokens of the 3 x 3 window at each step.  Reads q, k, v (and dy)
- * once, writes y (or dq, dk, dv) once.
+ * once, writes y (or dq, dk, dv) once.  With 196 tokens four blocks are resident, also backward, where each
+ * has 56 KiB of shared memory: all of a batch of 256 at once.
  */
 #include "ttt/ops/vittt_inner/activations.cuh"
 
@@ -19,7 +20,7 @@ extern "C" {
 #include "ttt/ops/vittt_inner/kernels.h"
 }
 
-enum { CHANNELS = 32, PAIRS = CHANNELS / 2, ROWS = 16, THREADS = PAIRS * ROWS, TAPS = 9 };
+enum { CHANNELS = 32, PAIRS = CHANNELS / 2, ROWS = 16, THREADS = PAIRS * ROWS, TAPS = 9, RESIDENT = 4 };
 
 struct convolution_problem {
     const bf16 *qkv; /* from the branch's first column of q on; (batch, tokens, row) */
@@ -35,9 +36,9 @@ struct taps {
     float2 at[TAPS];
 };
 
-/* Sums of taps by channel: of all threads that share a channel, and over these. */
+/* Sums of taps by channel: of every four of the ROWS threads that share a channel, and over these. */
 struct row_sums {
-    float of[ROWS][TAPS][CHANNELS];
+    float of[ROWS / 4][TAPS][CHANNELS];
 };
 struct tap_sums {
     float of[TAPS][CHANNELS];
@@ -107,14 +108,23 @@ static __device__ inline void correlate(tap_sums &result, row_sums &sums, const 
             add(sum.at[s], window.at[s], factor);
     });
 #pragma unroll
-    for (int s = 0; s < TAPS; s++) {
-        sums.of[line][s][pair] = sum.at[s].x;
-        sums.of[line][s][pair + 1] = sum.at[s].y;
+    for (int s = 0; s < TAPS; s++) { /* a warp has two lines */
+        sum.at[s].x += __shfl_xor_sync(0xffffffffu, sum.at[s].x, PAIRS);
+        sum.at[s].y += __shfl_xor_sync(0xffffffffu, sum.at[s].y, PAIRS);
     }
-    __syncthreads();
+    for (int half = 1; half >= 0; half--) {
+        if (line / (ROWS / 2) == half && line % 2 == 0)
+#pragma unroll
+            for (int s = 0; s < TAPS; s++) {
+                float *slot = &sums.of[line / 2 % (ROWS / 4)][s][pair];
+                slot[0] = sum.at[s].x + (half ? 0.0f : slot[0]);
+                slot[1] = sum.at[s].y + (half ? 0.0f : slot[1]);
+            }
+        __syncthreads();
+    }
     for (int i = (int)threadIdx.x; i < TAPS * CHANNELS; i += THREADS) {
         float all = 0;
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < ROWS / 4; r++)
             all += sums.of[r][i / CHANNELS][i % CHANNELS];
         result.of[i / CHANNELS][i % CHANNELS] = all;
     }
@@ -154,7 +164,8 @@ static __device__ inline float norm_of(const tap_sums &r, int channel, float sca
     return scale * sqrtf(square);
 }
 
-static __global__ void __launch_bounds__(THREADS) convolution_forward(convolution_problem p, activations out)
+static __global__ void __launch_bounds__(THREADS, RESIDENT)
+    convolution_forward(convolution_problem p, activations out)
 {
     DYNAMIC_SHARED(bf16, shared);
     __shared__ row_sums sums;
@@ -208,7 +219,7 @@ static __device__ inline void step_back(tap_sums &r, tap_sums &dw, const convolu
     }
 }
 
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, RESIDENT)
     convolution_backward(convolution_problem p, convolution_gradients out)
 {
     DYNAMIC_SHARED(bf16, shared);

@@ -10,7 +10,7 @@
 #ifndef TTT_OPS_VITTT_INNER_GLU_CUH
 #define TTT_OPS_VITTT_INNER_GLU_CUH
 
-#include "ttt/ops/vittt_inner/activations.cuh"
+#include "ttt/ops/vittt_inner/strips.cuh"
 
 extern "C" {
 #include "ttt/ops/vittt_inner/kernels.h"
@@ -27,12 +27,6 @@ enum glu_mode {
 template <int MODE> constexpr int weight_count = MODE == GLU_LINEAR ? 1 : 2;
 template <int MODE> constexpr int moved_count = MODE == GLU_ALL ? 2 : 1;
 template <int MODE> constexpr int feature_count = MODE == GLU_ALL ? 2 : 1;
-
-enum {
-    STRIP = 16,
-    RING = 4,             /* strips of values that a warp has room for */
-    PIECE = STRIP * STRIP /* elements of one */
-};
 
 struct glu_problem {
     const bf16 *qkv;      /* (batch, tokens, row) */
@@ -53,24 +47,6 @@ template <int D> struct weight_rows {
 template <int D> struct weight_operand {
     uint32_t a[D / 16][4];
 };
-
-__host__ __device__ inline int strips_of(int tokens)
-{
-    return (tokens + STRIP - 1) / STRIP;
-}
-
-__device__ inline int lane_of()
-{
-    return (int)threadIdx.x % WARP;
-}
-
-/* Where an element of a matrix in shared memory lies: groups of 8 columns change places from row to row, so
- * that eight rows of one group lie in different banks. */
-template <int WIDTH> __device__ inline int place(int row, int column)
-{
-    constexpr int groups = WIDTH / 8, rows_per_line = 64 / WIDTH;
-    return row * WIDTH + (((column / 8) ^ (row / rows_per_line % groups)) * 8 + column % 8);
-}
 
 /* 16 x 16 operands of multiply_add from shared memory: a, from (m, k) or (k, m) storage; and b for two
  * neighbouring groups of 8 columns, from (n, k) or (k, n) storage. */
@@ -102,68 +78,23 @@ template <int WIDTH> __device__ inline void store_a(bf16 *x, int m, int k, const
         *reinterpret_cast<uint32_t *>(x + place<WIDTH>(m + row + i % 2 * 8, k + i / 2 * 8 + pair)) = r[i];
 }
 
-/* The 16 x 16 result c as a bf16 operand, and one of an operand's pair. */
+/* The 16 x 16 result c as a bf16 operand. */
 __device__ inline void pack(uint32_t (&r)[4], const float (&c)[2][4])
 {
 #pragma unroll
     for (int i = 0; i < 4; i++)
         r[i] = bf16_pair(c[i / 2][i % 2 * 2], c[i / 2][i % 2 * 2 + 1]);
 }
-__device__ inline float unpack(uint32_t pair, int which)
-{
-    return __uint_as_float(which ? pair & 0xffff0000u : pair << 16);
-}
-
-/* One strip of tokens (STRIP x D) by all threads of the block, from global to shared memory. */
-template <int D>
-__device__ inline void fetch_strip(bf16 *tile, const bf16 *x, int64_t stride, int strip, int tokens)
-{
-    const int token = strip * STRIP + (int)threadIdx.x / (D / 8), column = (int)threadIdx.x % (D / 8) * 8;
-    const bool valid = token < tokens;
-    copy_async(tile + place<D>(token, column), x + (valid ? token : 0) * stride + column, valid);
-}
-
-/* The same of a warp's own 16 columns. */
-__device__ inline void fetch_piece(bf16 *piece, const bf16 *x, int64_t stride, int strip, int tokens)
-{
-    const int row = lane_of() / 2, token = strip * STRIP + row, column = lane_of() % 2 * 8;
-    const bool valid = token < tokens;
-    copy_async(piece + place<STRIP>(row, column), x + (valid ? token : 0) * stride + column, valid);
-}
-
-/* A strip of tokens by a warp's 16 columns, an a of multiply_add, to global memory, from a token and column
- * on. Neighbouring lanes exchange pairs, so that each writes four elements and four of them a whole sector.
- */
-__device__ inline void store_strip(const activations &x, int64_t token, int64_t column, int tokens_left,
-                                   const uint32_t (&r)[4])
-{
-    const int row = lane_of() / 4, pair = lane_of() % 4;
-    const bool odd = pair % 2;
-#pragma unroll
-    for (int y = 0; y < 2; y++) {
-        const uint32_t other = __shfl_xor_sync(0xffffffffu, odd ? r[y] : r[2 + y], 1),
-                       low = odd ? other : r[y], high = odd ? r[2 + y] : other;
-        const int64_t at = (token + row + 8 * y) * x.row + column + (odd ? 6 : 0) + 2 * pair;
-        if (row + 8 * y >= tokens_left)
-            continue;
-        if (x.is_bf16) {
-            *reinterpret_cast<uint2 *>(static_cast<bf16 *>(x.data) + at) = make_uint2(low, high);
-        } else {
-            const float four[4] = {unpack(low, 0), unpack(low, 1), unpack(high, 0), unpack(high, 1)};
-            store<4>(static_cast<float *>(x.data) + at, four);
-        }
-    }
-}
-
 /* z[i]^T (16 channels x a strip) += w[i]^T x^T. */
 template <int D, int COUNT>
 __device__ inline void project(float (&z)[COUNT][2][4], const weight_operand<D> (&w)[COUNT], const bf16 *x,
                                int strip)
 {
+    x += strip * STRIP * D;
 #pragma unroll
     for (int k = 0; k < D / 16; k++) {
         uint32_t b[4];
-        load_b<D>(b, x, strip * STRIP, 16 * k);
+        load_b<D>(b, x, 0, 16 * k);
 #pragma unroll
         for (int i = 0; i < COUNT; i++) {
             multiply_add(z[i][0], w[i].a[k], b[0], b[1]);
@@ -177,10 +108,11 @@ template <int D, int COUNT, int SUMS, int FACTORS>
 __device__ inline void accumulate(weight_rows<D> (&g)[SUMS], const uint32_t (&a)[FACTORS][4], const bf16 *x,
                                   int strip)
 {
+    x += strip * STRIP * D;
 #pragma unroll
     for (int n = 0; n < D / 16; n++) {
         uint32_t b[4];
-        load_b_transposed<D>(b, x, strip * STRIP, 16 * n);
+        load_b_transposed<D>(b, x, 0, 16 * n);
 #pragma unroll
         for (int i = 0; i < COUNT; i++) {
             multiply_add(g[SUMS - COUNT + i].c[2 * n], a[FACTORS - COUNT + i], b[0], b[1]);
@@ -189,13 +121,14 @@ __device__ inline void accumulate(weight_rows<D> (&g)[SUMS], const uint32_t (&a)
     }
 }
 
-/* silu(z) and its first and second derivative. */
+/* silu(z) and its first and second derivative, through the sigmoid (1 + tanh(z / 2)) / 2: one instruction,
+ * off by 2^-12 at most; bf16, which all that follows is rounded to, is by 2^-9 of a value. */
 struct gate {
     float value, slope, curvature;
 };
 __device__ inline gate gate_of(float z)
 {
-    const float s = __fdividef(1.0f, 1.0f + __expf(-z)), value = z * s, rest = 1.0f - s;
+    const float s = fmaf(0.5f, __tanhf(0.5f * z), 0.5f), value = z * s, rest = 1.0f - s;
     return {value, s + value * rest, s * rest * (2.0f + z * (rest - s))};
 }
 
@@ -220,26 +153,46 @@ __device__ inline void inner_factor(uint32_t (&a)[moved_count<MODE>][4], const u
     }
 }
 
-/* g[i]^T = a[i]^T k over all tokens.  next(strip, v) brings v^T of one strip after another. */
-template <int D, int MODE, class Next>
+/* g[i]^T += a[i]^T k over COUNT strips.  next(v) brings v^T of one strip after another. */
+template <int D, int MODE, int COUNT, class Next>
+__device__ inline void add_inner_gradient(weight_rows<D> (&g)[moved_count<MODE>],
+                                          const weight_operand<D> (&w)[feature_count<MODE>], const bf16 *keys,
+                                          int strip, Next next)
+{
+    uint32_t v[COUNT][4], a[COUNT][moved_count<MODE>][4];
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+        next(v[i]);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+        if constexpr (MODE == GLU_LINEAR) {
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                a[i][0][k] = v[i][k];
+        } else {
+            float z[feature_count<MODE>][2][4] = {};
+            project<D>(z, w, keys, strip + i);
+            inner_factor<MODE>(a[i], v[i], z);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+        accumulate<D, moved_count<MODE>>(g, a[i], keys, strip + i);
+}
+
+/* The same over all tokens, TOGETHER strips at a time: there is more to do while results are under way. */
+template <int D, int MODE, int TOGETHER, class Next>
 __device__ inline void inner_gradient(weight_rows<D> (&g)[moved_count<MODE>],
                                       const weight_operand<D> (&w)[feature_count<MODE>], const bf16 *keys,
                                       int strips, Next next)
 {
+    int strip = 0;
 #pragma unroll 1
-    for (int strip = 0; strip < strips; strip++) {
-        uint32_t a[moved_count<MODE>][4];
-        if constexpr (MODE == GLU_LINEAR) {
-            next(strip, a[0]);
-        } else {
-            uint32_t v[4];
-            float z[feature_count<MODE>][2][4] = {};
-            next(strip, v);
-            project<D>(z, w, keys, strip);
-            inner_factor<MODE>(a, v, z);
-        }
-        accumulate<D, moved_count<MODE>>(g, a, keys, strip);
-    }
+    for (; strip + TOGETHER <= strips; strip += TOGETHER)
+        add_inner_gradient<D, MODE, TOGETHER>(g, w, keys, strip, next);
+#pragma unroll 1
+    for (; strip < strips; strip++)
+        add_inner_gradient<D, MODE, 1>(g, w, keys, strip, next);
 }
 
 /* Sums of x y over the inputs of the lane's two channels. */

@@ -19,7 +19,7 @@ template <int MODE> constexpr int factor_count = MODE == GLU_ALL ? 4 : MODE == G
 /* Where the matrices of a block lie in shared memory. */
 template <int D> struct glu_shared {
     bf16 *keys, *queries; /* (rows, D) */
-    bf16 *pieces;         /* the warp's ring */
+    bf16 *ring;           /* the warp's pieces */
     bf16 *initial[2];     /* w1, w2: (channels, inputs) */
     bf16 *moved[2];       /* w1', w2', then dr1, dr2 */
     bf16 *factors;        /* TERMS of (channels, CHUNK) */
@@ -35,9 +35,9 @@ template <int D> __device__ inline glu_shared<D> divide_shared(bf16 *shared, int
     glu_shared<D> s;
     s.keys = shared;
     s.queries = s.keys + rows * D;
-    bf16 *ring = s.queries + rows * D;
-    s.pieces = ring + (int)threadIdx.x / WARP * RING * PIECE;
-    s.initial[0] = ring + D / 16 * RING * PIECE;
+    bf16 *rings = s.queries + rows * D;
+    s.ring = rings + (int)threadIdx.x / WARP * RING * PIECE;
+    s.initial[0] = rings + D / 16 * RING * PIECE;
     s.initial[1] = s.initial[0] + D * D;
     s.moved[0] = s.initial[1] + D * D;
     s.moved[1] = s.moved[0] + D * D;
@@ -76,15 +76,14 @@ __device__ inline void contract(float (&x)[2][2][4], const bf16 *factor, const b
     }
 }
 
-/* A chunk of dq or dk to global memory, from a token and column on. */
-__device__ inline void store_chunk(const activations &x, int64_t token, int64_t column, int tokens_left,
-                                   const float (&value)[2][2][4])
+/* A chunk of dq or dk to global memory. */
+__device__ inline void write_chunk(strip_writer &writer, const float (&value)[2][2][4])
 {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         uint32_t r[4];
         pack(r, value[i]);
-        store_strip(x, token + i * STRIP, column, tokens_left - i * STRIP, r);
+        writer.write(r);
     }
 }
 
@@ -126,11 +125,12 @@ __device__ inline void key_factors(uint32_t (&x)[factor_count<MODE>][4], uint32_
             if constexpr (MODE == GLU_ALL) {
                 const gate g = gate_of(z[1][j][c]);
                 const float z1 = z[0][j][c], da1 = z[2][j][c], da2 = z[3][j][c];
+                const float both = da2 * z1, steep = u * g.slope;
                 value[0][e] = u * g.value;
-                value[1][e] = u * z1 * g.slope;
-                value[2][e] = u * da2 * g.slope;
-                value[3][e] = u * (da1 * g.slope + da2 * z1 * g.curvature);
-                down[e] = da1 * g.value + da2 * z1 * g.slope;
+                value[1][e] = steep * z1;
+                value[2][e] = steep * da2;
+                value[3][e] = steep * da1 + u * g.curvature * both;
+                down[e] = da1 * g.value + both * g.slope;
             } else if constexpr (MODE == GLU_LAST) {
                 const gate g = gate_of(z[0][j][c]);
                 value[0][e] = u * g.value;

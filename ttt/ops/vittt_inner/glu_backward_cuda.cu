@@ -24,7 +24,9 @@ template <int D, int MODE> struct backward_block {
     const glu_gradients &out;
     glu_shared<D> s;
     int strips, head, channel0, parts;
-    int piece; /* strips of values and cotangents taken so far, by all passes */
+    unsigned piece; /* pieces of values and cotangents taken so far, by all passes */
+    piece_fetcher ahead;
+    int ahead_sample, ahead_pass; /* of the next piece to be fetched */
 
     float norm[MOVED][2];
     weight_operand<D> r[MOVED], moved[WEIGHTS];
@@ -35,6 +37,8 @@ template <int D, int MODE> struct backward_block {
           channel0((int)threadIdx.x / WARP * 16), parts((int)gridDim.y), piece(0)
     {
         s = divide_shared<D>(shared, strips * STRIP);
+        ahead.ring = s.ring;
+        ahead.next = 0;
     }
 
     /* Columns of q, k and v (0, 1, 2) of the head, from sample b on. */
@@ -42,54 +46,48 @@ template <int D, int MODE> struct backward_block {
     {
         return p.qkv + b * p.tokens * p.row + which * p.width + head * D;
     }
-    /* Where the warp's columns of dq, dk or dv start. */
-    __device__ int64_t column(int which) const
+    /* The warp's columns of dq, dk or dv of sample b. */
+    __device__ strip_writer output(int64_t b, int which) const
     {
-        return which * p.width + head * D + channel0;
+        return strip_writer(out.dqkv, b * p.tokens, which * p.width + head * D + channel0, p.tokens);
     }
     __device__ const float *weight(int i) const
     {
         return (i ? p.w2 : p.w1) + head * D * D;
     }
 
-    /* Fetches the piece RING - 1 strips on from a strip of a pass: values, cotangents, values again, then
-     * those of the next sample. */
-    __device__ void fetch_ahead(int b, int pass, int strip)
+    /* Turns to the pieces of a sample's pass: values, cotangents, values again. */
+    __device__ void open_pieces(int b, int pass)
     {
-        bf16 *to = s.pieces + (piece + RING - 1) % RING * PIECE;
-        for (strip += RING - 1; strip >= strips; strip -= strips)
-            pass++;
-        for (; pass >= 3; pass -= 3)
-            b += parts;
-        if (b >= p.batch)
-            return;
-        if (pass == 1)
-            fetch_piece(to, out.dy + b * p.tokens * (p.width + D) + head * D + channel0, p.width + D, strip,
-                        p.tokens);
-        else
-            fetch_piece(to, input(b, 2) + channel0, p.row, strip, p.tokens);
+        ahead_sample = b;
+        ahead_pass = pass;
+        if (b < p.batch && pass == 1)
+            ahead.open(out.dy + (int64_t)b * p.tokens * (p.width + D) + head * D + channel0, p.width + D,
+                       p.tokens);
+        else if (b < p.batch)
+            ahead.open(input(b, 2) + channel0, p.row, p.tokens);
     }
 
-    __device__ bf16 *this_piece() const
+    __device__ void fetch_piece()
     {
-        return s.pieces + piece % RING * PIECE;
+        if (ahead_sample >= p.batch)
+            return;
+        ahead.fetch();
+        if (ahead.strips == 0 && ahead_pass == 2)
+            open_pieces(ahead_sample + parts, 0);
+        else if (ahead.strips == 0)
+            open_pieces(ahead_sample, ahead_pass + 1);
     }
 
     /* The piece that is next, transposed.  Its place is free from the next one on. */
-    __device__ void next_piece(uint32_t (&x)[4], int b, int pass, int strip)
+    __device__ void next_piece(uint32_t (&x)[4])
     {
         __syncwarp();
-        fetch_ahead(b, pass, strip);
+        fetch_piece();
         copy_commit();
         copy_wait<RING - 1>();
         __syncwarp();
-        load_a_transposed<STRIP>(x, this_piece(), 0, 0);
-    }
-
-    __device__ void fetch_two_strips(bf16 *tile, const bf16 *x, int strip) const
-    {
-        for (int i = 2 * strip; i < 2 * strip + 2 && i < strips; i++)
-            fetch_strip<D>(tile, x, p.row, i, p.tokens);
+        load_a_transposed<STRIP>(x, ahead.piece(piece), 0, 0);
     }
 
     __device__ void start(int b)
@@ -102,11 +100,13 @@ template <int D, int MODE> struct backward_block {
             to_operand<D>(operand, rows);
             store_operand<D>(s.initial[i], channel0, operand);
         }
-        for (int strip = 0; strip < strips; strip++)
-            fetch_strip<D>(s.keys, input(b, 1), p.row, strip, p.tokens);
-        for (piece = 1 - RING; piece < 0; piece++)
-            fetch_ahead(b, 0, piece);
+        strip_fetcher<D>(s.keys, input(b, 1), p.row, p.tokens).fetch(strips);
+        open_pieces(b, 0);
+        for (piece = 0; piece < RING - 1; piece++)
+            fetch_piece();
+        piece = 0;
         copy_commit();
+        copy_wait<0>();
     }
 
     /* r, its norms, and the moved weights.  Queries are fetched meanwhile. */
@@ -118,9 +118,10 @@ template <int D, int MODE> struct backward_block {
 #pragma unroll
             for (int i = 0; i < FEATURES; i++)
                 load_operand<D>(initial[i], s.initial[2 - FEATURES + i], channel0);
-        inner_gradient<D, MODE>(g, initial, s.keys, strips, [&](int strip, uint32_t(&v)[4]) {
-            fetch_two_strips(s.queries, input(b, p.query_is_key ? 1 : 0), strip);
-            next_piece(v, b, 0, strip);
+        strip_fetcher<D> queries(s.queries, input(b, p.query_is_key ? 1 : 0), p.row, p.tokens);
+        inner_gradient<D, MODE, 2>(g, initial, s.keys, strips, [&](uint32_t(&v)[4]) {
+            queries.fetch(2);
+            next_piece(v);
             piece++;
         });
 #pragma unroll
@@ -136,47 +137,61 @@ template <int D, int MODE> struct backward_block {
             moved[1] = initial[0];
     }
 
+    /* dq of the COUNT strips of a chunk, and what they add to dw'. */
+    template <int COUNT> __device__ void differentiate_chunk(strip_writer &dq_strips, int strip)
+    {
+        uint32_t dy[COUNT][4], dp[COUNT][WEIGHTS][4];
+#pragma unroll
+        for (int k = 0; k < COUNT; k++) {
+            next_piece(dy[k]);
+            piece++;
+        }
+#pragma unroll
+        for (int k = 0; k < COUNT; k++) {
+            float z[WEIGHTS][2][4] = {};
+            if constexpr (MODE != GLU_LINEAR)
+                project<D>(z, moved, s.queries, strip + k);
+            read_factors<MODE>(dp[k], dy[k], z);
+#pragma unroll
+            for (int i = 0; i < WEIGHTS; i++)
+                store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, k * STRIP, dp[k][i]);
+        }
+#pragma unroll
+        for (int k = 0; k < COUNT; k++)
+            accumulate<D, WEIGHTS>(dw, dp[k], s.queries, strip + k);
+        __syncthreads();
+        float dq[2][2][4] = {};
+        contract<D>(dq, s.factors, s.moved[0], channel0);
+        if constexpr (MODE != GLU_LINEAR)
+            contract<D>(dq, s.factors + D * CHUNK, MODE == GLU_ALL ? s.moved[1] : s.initial[1], channel0);
+        write_chunk(dq_strips, dq);
+        __syncthreads();
+    }
+
     /* dq, and dw' in dw. */
     __device__ void differentiate_reading(int b)
     {
 #pragma unroll
         for (int i = 0; i < WEIGHTS; i++)
             dw[i] = {};
+        strip_writer dq_strips = output(b, 0);
+        int strip = 0;
 #pragma unroll 1
-        for (int strip = 0; strip < strips; strip++) {
-            uint32_t dy[4], dp[WEIGHTS][4];
-            float z[WEIGHTS][2][4] = {};
-            next_piece(dy, b, 1, strip);
-            piece++;
-            if constexpr (MODE != GLU_LINEAR)
-                project<D>(z, moved, s.queries, strip);
-            read_factors<MODE>(dp, dy, z);
-            accumulate<D, WEIGHTS>(dw, dp, s.queries, strip);
-#pragma unroll
-            for (int i = 0; i < WEIGHTS; i++)
-                store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, strip % 2 * STRIP, dp[i]);
-            if (strip % 2 == 0 && strip + 1 < strips)
-                continue;
-            const int token = strip / 2 * CHUNK;
-            __syncthreads();
-            float dq[2][2][4] = {};
-            contract<D>(dq, s.factors, s.moved[0], channel0);
-            if constexpr (MODE != GLU_LINEAR)
-                contract<D>(dq, s.factors + D * CHUNK, MODE == GLU_ALL ? s.moved[1] : s.initial[1], channel0);
-            store_chunk(out.dqkv, (int64_t)b * p.tokens + token, column(0), p.tokens - token, dq);
-            __syncthreads();
-        }
+        for (; strip + 2 <= strips; strip += 2)
+            differentiate_chunk<2>(dq_strips, strip);
+        if (strip < strips)
+            differentiate_chunk<1>(dq_strips, strip);
     }
 
     /* dv through the place of the strip's values, which transposes it. */
-    __device__ void store_values(int b, int strip, const uint32_t (&dv)[4])
+    __device__ void write_values(strip_writer &writer, const uint32_t (&dv)[4])
     {
         uint32_t x[4];
         __syncwarp();
-        store_a<STRIP>(this_piece(), 0, 0, dv);
+        store_a<STRIP>(ahead.piece(piece), 0, 0, dv);
         __syncwarp();
-        load_a_transposed<STRIP>(x, this_piece(), 0, 0);
-        store_strip(out.dqkv, (int64_t)b * p.tokens + strip * STRIP, column(2), p.tokens - strip * STRIP, x);
+        load_a_transposed<STRIP>(x, ahead.piece(piece), 0, 0);
+        writer.write(x);
     }
 
     /* dk, dv, and dw in full.  The next sample's keys are fetched meanwhile, over the queries. */
@@ -191,32 +206,33 @@ template <int D, int MODE> struct backward_block {
 #pragma unroll
         for (int i = 0; i < FACTORS - MOVED; i++)
             load_operand<D>(onto[i], s.initial[2 - FEATURES + i], channel0);
+        const bool more = b + parts < p.batch;
+        strip_fetcher<D> keys(s.queries, input(more ? b + parts : b, 1), p.row, more ? p.tokens : 0);
+        strip_writer dk_strips = output(b, 1), dv_strips = output(b, 2);
 #pragma unroll 1
         for (int strip = 0; strip < strips; strip++) {
             uint32_t v[4], dv[4], x[FACTORS][4];
             float z[FACTORS][2][4] = {};
-            if (b + parts < p.batch)
-                fetch_two_strips(s.queries, input(b + parts, 1), strip);
-            next_piece(v, b, 2, strip);
+            keys.fetch(2);
+            next_piece(v);
             project<D>(z, onto, s.keys, strip);
             key_factors<MODE>(x, dv, v, z);
             if constexpr (MODE != GLU_LINEAR)
                 accumulate<D, FACTORS - MOVED>(dw, x, s.keys, strip);
-            store_values(b, strip, dv);
+            write_values(dv_strips, dv);
             piece++;
 #pragma unroll
             for (int i = 0; i < FACTORS; i++)
                 store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, strip % 2 * STRIP, x[i]);
             if (strip % 2 == 0 && strip + 1 < strips)
                 continue;
-            const int token = strip / 2 * CHUNK;
             __syncthreads();
             float dk[2][2][4] = {};
 #pragma unroll
             for (int i = 0; i < FACTORS; i++)
                 contract<D>(dk, s.factors + i * D * CHUNK,
                             i < MOVED ? s.moved[i] : s.initial[2 - FEATURES + i - MOVED], channel0);
-            store_chunk(out.dqkv, (int64_t)b * p.tokens + token, column(1), p.tokens - token, dk);
+            write_chunk(dk_strips, dk);
             __syncthreads();
         }
     }
@@ -239,11 +255,9 @@ static __global__ void __launch_bounds__(2 * D, D == 64 ? 2 : 4)
     const int first = (int)blockIdx.y;
     block.start(first);
     for (int b = first; b < p.batch; b += block.parts) {
-        copy_wait<0>();
-        __syncthreads();
+        wait_for_matrix(block.strips);
         block.move(b);
-        copy_wait<0>();
-        __syncthreads();
+        wait_for_matrix(block.strips);
         block.differentiate_reading(b);
         block.differentiate_moving(b);
         block.add_partials(b == first);

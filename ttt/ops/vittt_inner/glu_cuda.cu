@@ -15,10 +15,11 @@ static __device__ inline void read_strip(uint32_t (&y)[4], const weight_operand<
                                          const bf16 *queries, int strip)
 {
     float p[weight_count<MODE>][2][4] = {};
+    queries += strip * STRIP * D;
 #pragma unroll
     for (int k = 0; k < D / 16; k++) {
         uint32_t a[4];
-        load_a<D>(a, queries, strip * STRIP, 16 * k);
+        load_a<D>(a, queries, 0, 16 * k);
 #pragma unroll
         for (int i = 0; i < weight_count<MODE>; i++) {
             multiply_add(p[i][0], a, w[i].a[k][0], w[i].a[k][2]);
@@ -55,37 +56,39 @@ static __global__ void __launch_bounds__(2 * D, resident_blocks<D>)
             to_operand<D>(initial[i], rows);
         }
 
-    /* Strips of values are numbered through all samples of the block; those of sample b start at `first`. */
-    int first = 0;
-    auto fetch_values = [&](int b, int ahead) {
-        bf16 *piece = ring + (first + ahead) % RING * PIECE;
-        for (; ahead >= strips; ahead -= strips)
-            b += parts;
-        if (b < p.batch)
-            fetch_piece(piece, v + b * sample, p.row, ahead, p.tokens);
+    piece_fetcher ahead;
+    ahead.ring = ring;
+    ahead.next = 0;
+    int ahead_sample = (int)blockIdx.y;
+    auto fetch_values = [&] {
+        if (ahead_sample >= p.batch)
+            return;
+        ahead.fetch();
+        if (ahead.strips == 0 && (ahead_sample += parts) < p.batch)
+            ahead.open(v + ahead_sample * sample, p.row, p.tokens);
     };
-    for (int strip = 0; strip < strips; strip++)
-        fetch_strip<D>(keys, k + blockIdx.y * sample, p.row, strip, p.tokens);
-    for (int strip = 0; strip < RING - 1; strip++)
-        fetch_values((int)blockIdx.y, strip);
+    strip_fetcher<D>(keys, k + ahead_sample * sample, p.row, p.tokens).fetch(strips);
+    ahead.open(v + ahead_sample * sample, p.row, p.tokens);
+    for (int i = 0; i < RING - 1; i++)
+        fetch_values();
     copy_commit();
+    unsigned piece = 0;
 
     for (int b = (int)blockIdx.y; b < p.batch; b += parts) {
         const bool more = b + parts < p.batch;
         weight_rows<D> g[moved_count<MODE>] = {};
         copy_wait<0>();
         __syncthreads();
-        inner_gradient<D, MODE>(g, initial, keys, strips, [&](int strip, uint32_t(&values)[4]) {
-            for (int s = 2 * strip; s < 2 * strip + 2 && s < strips; s++)
-                fetch_strip<D>(queries, q + b * sample, p.row, s, p.tokens);
+        strip_fetcher<D> next_queries(queries, q + b * sample, p.row, p.tokens);
+        inner_gradient<D, MODE, 1>(g, initial, keys, strips, [&](uint32_t(&values)[4]) {
+            next_queries.fetch(2);
             __syncwarp();
-            fetch_values(b, strip + RING - 1);
+            fetch_values();
             copy_commit();
             copy_wait<RING - 1>();
             __syncwarp();
-            load_a_transposed<STRIP>(values, ring + (first + strip) % RING * PIECE, 0, 0);
+            load_a_transposed<STRIP>(values, ahead.piece(piece++), 0, 0);
         });
-        first += strips;
 
         weight_operand<D> moved[weight_count<MODE>];
         if constexpr (MODE == GLU_LAST)
@@ -98,16 +101,15 @@ static __global__ void __launch_bounds__(2 * D, resident_blocks<D>)
             move_weight<D>(rows, i ? w2 : w1, channel0, g[i], norm, p.rate);
             to_operand<D>(moved[i], rows);
         }
-        copy_wait<0>();
-        __syncthreads();
+        wait_for_matrix(strips);
+        strip_fetcher<D> next_keys(keys, k + (more ? b + parts : b) * sample, p.row, more ? p.tokens : 0);
+        strip_writer y_strips(out, (int64_t)b * p.tokens, head * D + channel0, p.tokens);
 #pragma unroll 1
         for (int strip = 0; strip < strips; strip++) {
-            for (int s = 2 * strip; more && s < 2 * strip + 2 && s < strips; s++)
-                fetch_strip<D>(keys, k + (b + parts) * sample, p.row, s, p.tokens);
             uint32_t y[4];
+            next_keys.fetch(2);
             read_strip<D, MODE>(y, moved, queries, strip);
-            store_strip(out, (int64_t)b * p.tokens + strip * STRIP, head * D + channel0,
-                        p.tokens - strip * STRIP, y);
+            y_strips.write(y);
         }
         copy_commit();
     }

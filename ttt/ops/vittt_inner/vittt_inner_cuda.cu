@@ -6,17 +6,20 @@ extern "C" {
 #include "ttt/ops/vittt_inner/kernels.h"
 }
 
-enum { COLUMNS = 32, GROUPS = 8 };
+enum { COLUMNS = 32, MANY = 32, FEW = 8 };
 
 /* sum[i] = sum over the `count` rows of x (count, stride).  GROUPS threads share a column. */
+template <int GROUPS>
 static __global__ void __launch_bounds__(COLUMNS *GROUPS)
     sum_rows(const float *x, int count, int64_t stride, float *sum, int64_t n)
 {
     __shared__ float of_group[GROUPS][COLUMNS];
     const int64_t i = (int64_t)blockIdx.x * COLUMNS + threadIdx.x;
     float mine = 0;
-    for (int row = (int)threadIdx.y; row < count && i < n; row += GROUPS)
-        mine += x[row * stride + i];
+    if (i < n)
+#pragma unroll 4
+        for (int row = (int)threadIdx.y; row < count; row += GROUPS)
+            mine += x[row * stride + i];
     of_group[threadIdx.y][threadIdx.x] = mine;
     __syncthreads();
     if (threadIdx.y > 0 || i >= n)
@@ -26,14 +29,16 @@ static __global__ void __launch_bounds__(COLUMNS *GROUPS)
     sum[i] = mine;
 }
 
+/* Many rows of few columns take more threads a column. */
+template <int GROUPS>
 static ttt_status enqueue_sum(const ttt_launch *launch, const float *x, int count, int64_t stride,
                               const ttt_operand *sum)
 {
     const int64_t n = ttt_operand_elements(sum);
     if (!sum->data)
         return TTT_OK;
-    return enqueue(launch, sum_rows, blocks_for(n, COLUMNS), dim3(COLUMNS, GROUPS), 0, x, count, stride,
-                   static_cast<float *>(sum->data), n);
+    return enqueue(launch, sum_rows<GROUPS>, blocks_for(n, COLUMNS), dim3(COLUMNS, GROUPS), 0, x, count,
+                   stride, static_cast<float *>(sum->data), n);
 }
 
 /* Where queries are keys, what went to dq belongs to dk.  Columns: heads' q, k, v, then d each of q, k, v. */
@@ -118,9 +123,9 @@ static ttt_status run_backward(const ttt_launch *launch)
     float *convolution = glu + parts * glu_partial(launch);
     TRY(vittt_inner_glu_backward(launch, glu));
     TRY(vittt_inner_convolution_backward(launch, convolution));
-    TRY(enqueue_sum(launch, glu, parts, 2 * one, &launch->out[1]));
-    TRY(enqueue_sum(launch, glu + one, a->switches.linear ? 0 : parts, 2 * one, &launch->out[2]));
-    TRY(enqueue_sum(launch, convolution, (int)batch, convolution_partial(launch), &launch->out[3]));
+    TRY(enqueue_sum<FEW>(launch, glu, parts, 2 * one, &launch->out[1]));
+    TRY(enqueue_sum<FEW>(launch, glu + one, a->switches.linear ? 0 : parts, 2 * one, &launch->out[2]));
+    TRY(enqueue_sum<MANY>(launch, convolution, (int)batch, convolution_partial(launch), &launch->out[3]));
     if (!a->switches.query_is_key)
         return TTT_OK;
     return enqueue(launch, add_queries_to_keys, grid_for(launch, batch * tokens * (a->heads + 1) * d, 256),
