@@ -233,14 +233,12 @@ static int64_t check_plan(const struct trial *t, ttt_device *device, const doubl
 }
 
 /* RANDOM_PROGRAM=17 runs one alone. */
-static void random_programs(void **state)
+static void check_programs(ttt_device *device, uint64_t programs)
 {
-    (void)state;
-    ttt_device *device = guarded_device_open(2);
-    int skipped = 0;
+    uint64_t skipped = 0;
     const char *only = getenv("RANDOM_PROGRAM");
     uint64_t first = only ? strtoull(only, NULL, 10) : 0;
-    for (uint64_t seed = first; seed < (only ? first + 1 : PROGRAMS); seed++) {
+    for (uint64_t seed = first; seed < (only ? first + 1 : programs); seed++) {
         struct trial t;
         double derivatives[PROGRAM_INPUTS];
         trial_create(&t, seed);
@@ -257,12 +255,30 @@ static void random_programs(void **state)
         trial_destroy(&t);
     }
     ttt_device_close(device);
-    print_message("%d programs, %d of them skipped because their values grow\n", PROGRAMS, skipped);
-    assert_true(skipped < PROGRAMS / 3);
+    print_message("%d programs, %d of them skipped because their values grow\n", (int)programs, (int)skipped);
+    assert_true(skipped < programs / 3);
+}
+
+static void random_programs(void **state)
+{
+    (void)state;
+    check_programs(guarded_device_open(2), PROGRAMS);
+}
+
+/* Fewer, for the device may be an emulated one. */
+static void random_programs_on_cuda(void **state)
+{
+    (void)state;
+    ttt_device *device = guarded_device_open_cuda();
+    if (device)
+        check_programs(device, PROGRAMS / 6);
+    else
+        skip();
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_programs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_programs),
+                                       cmocka_unit_test(random_programs_on_cuda)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

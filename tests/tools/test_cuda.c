@@ -1,0 +1,151 @@
+/* The program on a GPU, or on the emulated one: golden vectors, a training in both precisions, and what goes
+ * wrong there.  Where there is no device everything is skipped. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/check.h"
+#include "tests/support/temporary.h"
+#include "tests/tools/training.h"
+#include "train/run_folder.h"
+#include "ttt/device/device.h"
+
+/* Enough steps for what is done once, and then twice. */
+#define SHORT "train.steps=7", "train.save_steps=3", "eval.every=0", "--device", "cuda"
+
+static void golden_vectors(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"vittt_layer_baseline", "vittt_layer_variant6", "lact_layer_baseline",
+                                        "lact_chunks_variant2", "optimiser"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s.safetensors", TEST_GOLDEN, files[i]);
+        succeed(run("verify", path, "--device", "cuda"));
+        succeed(run("verify", path, "--device", "cuda", "--dtype", "bf16"));
+    }
+}
+
+static void devices_are_listed(void **state)
+{
+    (void)state;
+    struct program_result result = run("info");
+    check_contains(result.out, "\n  cuda:0 ");
+    check_contains(result.out, "compute capability");
+    succeed(result);
+    check_refusal(2, "there is no device 'cuda:77'; this machine has: cpu, cuda:0", "bench", "ops",
+                  "--device", "cuda:77");
+}
+
+static void trains_and_judges(void **state)
+{
+    (void)state;
+    train_ok("f32", SHORT);
+    train_ok("bf16", SHORT, "--dtype", "bf16");
+    assert_int_equal(latest_step("bf16"), 7);
+    succeed(run("eval", "runs/bf16"));
+    succeed(run("eval", "runs/bf16", "--device", "cpu", "--dtype", "f32"));
+}
+
+/* From a checkpoint in the middle it ends with the bytes of a run that went through. */
+static void goes_on_to_the_same_end(void **state)
+{
+    (void)state;
+    train_ok("whole", SHORT, "--dtype=bf16");
+    train_ok("parts", SHORT, "--dtype=bf16");
+    check_ok(folder_link("runs/parts", "latest", "checkpoints/3"));
+    train_ok("parts", SHORT, "--dtype=bf16");
+    check_same_end("whole", "parts");
+}
+
+static void an_input_that_is_not_finite(void **state)
+{
+    (void)state;
+    struct program_result result =
+        train("nan", SHORT, "train.max_bad_steps=3", "data.std=[1e-300, 1e-300, 1e-300]");
+    check_contains(result.err, "warning: step 1 skipped: loss ");
+    check_contains(result.err, "input 'images' is not finite at element ");
+    fails(result, 1, "3 steps in a row had a loss or gradient that is not finite");
+}
+
+/* What follows needs faults that only the emulated device has. */
+static bool is_emulated(void)
+{
+    struct program_result result = run("info");
+    const bool emulated = strstr(result.out, "emulated") != NULL;
+    program_free(&result);
+    if (!emulated)
+        print_message("skipped: a real device does not fail on demand\n");
+    return emulated;
+}
+
+static struct program_result train_under(const char *fault, const char *value, const char *name)
+{
+    char run_name[64];
+    snprintf(run_name, sizeof run_name, "run.name=%s", name);
+    setenv(fault, value, 1);
+    struct program_result result = run("train", "tiny.yaml", run_name, SHORT);
+    unsetenv(fault);
+    return result;
+}
+
+static void a_kernel_that_fails(void **state)
+{
+    (void)state;
+    size_t size[2];
+    if (!is_emulated())
+        return;
+    fails(train_under("EMULATED_FAILURE", "20", "early"), 1, ":cuda on cuda:0): CUDA failed at ");
+    train_ok("late", SHORT, "train.steps=3");
+    uint8_t *before = temporary_read("runs/late/checkpoints/3/state.safetensors", &size[0]);
+    fails(train_under("EMULATED_FAILURE", "300", "late"), 1,
+          "on cuda:0: CUDA failed at waiting for the device: an illegal memory access");
+    assert_int_equal(latest_step("late"), 3);
+    uint8_t *after = temporary_read("runs/late/latest/state.safetensors", &size[1]);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(before, after, size[0]);
+    free(before);
+    free(after);
+}
+
+static void a_device_that_is_too_small(void **state)
+{
+    (void)state;
+    if (!is_emulated())
+        return;
+    struct program_result result = train_under("EMULATED_MEMORY", "300000", "small");
+    check_contains(result.err, "the plan needs ");
+    fails(result, 1, " MiB on cuda:0 ");
+}
+
+static void an_old_driver(void **state)
+{
+    (void)state;
+    if (!is_emulated())
+        return;
+    fails(train_under("EMULATED_DRIVER", "11040", "old"), 1, "the driver serves CUDA up to 11.4");
+    setenv("EMULATED_DRIVER", "11040", 1);
+    struct program_result result = run("info");
+    unsetenv("EMULATED_DRIVER");
+    check_contains(result.out, "install a newer driver");
+    succeed(result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(golden_vectors),
+        cmocka_unit_test(devices_are_listed),
+        cmocka_unit_test(trains_and_judges),
+        cmocka_unit_test(goes_on_to_the_same_end),
+        cmocka_unit_test(an_input_that_is_not_finite),
+        cmocka_unit_test(a_kernel_that_fails),
+        cmocka_unit_test(a_device_that_is_too_small),
+        cmocka_unit_test(an_old_driver),
+    };
+    char name[TTT_DEVICE_NAME];
+    if (ttt_device_at(1, name))
+        return cmocka_run_group_tests(tests, training_enter, training_leave);
+    print_message("skipped: this machine, or this build, has no CUDA device\n");
+    return 0;
+}
