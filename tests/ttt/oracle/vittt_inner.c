@@ -8,8 +8,7 @@
 #include "tests/support/check.h"
 #include "tests/ttt/oracle/oracle.h"
 
-enum { LINEAR = 1, LAST_ONLY = 2, ASCENT = 4, CONDITIONED = 8, QUERY_IS_KEY = 16 };
-
+enum { LINEAR = 1, LAST_ONLY = 2, ASCENT = 4, CONDITIONED = 8, QUERY_IS_KEY = 16 }; /* switches */
 /* Inputs: qkv, w1, w2, w3; option: height, width, switches. */
 #define CASE(name, batch, height, width, heads, d, switches)                                                 \
     {                                                                                                        \
