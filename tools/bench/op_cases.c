@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tools/bench/op_cases_optimiser.h"
+#include "ttt/graph/operator.h"
 #include "ttt/ops/attention/attention.h"
 #include "ttt/ops/concat/concat.h"
 #include "ttt/ops/conv3x3/conv3x3.h"
@@ -24,9 +25,20 @@
 #include "ttt/ops/rmsnorm/rmsnorm.h"
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 
+/* x as operators of a model in bf16 get it: "copy", which here wants bf16 and gives it to all who take it. */
+static ttt_tensor lowered(ttt_graph *g, ttt_tensor x)
+{
+    static ttt_operator op;
+    op = ttt_op_copy;
+    op.name = "lowered";
+    op.bf16_takes = op.bf16_wants = op.bf16_gives = 1;
+    return ttt_node_add_one(g, &op, NULL, &x, 1, TTT_F32, ttt_shape_of(g, x));
+}
+
 static ttt_tensor input(struct bench_op_graph *g, ttt_shape shape)
 {
-    return bench_op_input(g, TTT_F32, shape);
+    ttt_tensor x = bench_op_input(g, TTT_F32, shape);
+    return ttt_graph_targets(g->graph, TTT_CUDA, TTT_BF16) ? lowered(g->graph, x) : x;
 }
 
 static void output(struct bench_op_graph *g, ttt_tensor y)
