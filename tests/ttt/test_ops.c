@@ -311,7 +311,7 @@ static void operators_without_a_row(void **state)
             fail_msg("operator %s has no row at all", op->name);
     }
     if (on_cuda && at)
-        print_message("no CUDA row yet:%s\n", missing);
+        fail_msg("operators without a row for CUDA:%s", missing);
 }
 
 static void every_oracle_has_an_operator(void **state)
