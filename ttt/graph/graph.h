@@ -97,6 +97,11 @@ ttt_tensor ttt_detach(ttt_graph *graph, ttt_tensor x);
 /* x, which stays in f32 whatever the graph's target: what sums up over many steps, such as fast weights. */
 ttt_tensor ttt_precise(ttt_graph *graph, ttt_tensor x);
 
+/* x, of which the builder knows that its matrices (the last two dimensions) equal their transposes.  Sums and
+ * multiples of such tensors are known to be so too, and products save work with them. */
+ttt_tensor ttt_symmetric(ttt_graph *graph, ttt_tensor x);
+bool ttt_is_symmetric(const ttt_graph *graph, ttt_tensor x);
+
 /* Nodes built between begin and end are computed again in the backward pass, rather than kept for it.
  * Segments do not nest. */
 void ttt_recompute_begin(ttt_graph *graph);

@@ -26,7 +26,8 @@ struct tensor {
     int64_t stride[TTT_MAX_RANK]; /* elements */
     int64_t offset;               /* elements, within the storage */
     int storage;
-    int producer; /* node; -1 for inputs and variables */
+    int producer;   /* node; -1 for inputs and variables */
+    bool symmetric; /* known to equal its transpose */
 };
 
 struct ttt_node {

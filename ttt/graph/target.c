@@ -1,4 +1,4 @@
-/* What a graph is built for. */
+/* What a graph is built for, and what its builder says of tensors. */
 #include "ttt/graph/graph_internal.h"
 
 void ttt_graph_target(ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations)
@@ -22,4 +22,16 @@ ttt_tensor ttt_precise(ttt_graph *graph, ttt_tensor x)
     if (ttt_exists(x))
         graph->storages[graph->tensors[x.index].storage].precise = true;
     return x;
+}
+
+ttt_tensor ttt_symmetric(ttt_graph *graph, ttt_tensor x)
+{
+    if (ttt_exists(x))
+        graph->tensors[x.index].symmetric = true;
+    return x;
+}
+
+bool ttt_is_symmetric(const ttt_graph *graph, ttt_tensor x)
+{
+    return ttt_exists(x) && graph->tensors[x.index].symmetric;
 }

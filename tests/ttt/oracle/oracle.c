@@ -29,6 +29,7 @@ extern const struct op_test oracle_rays;
 extern const struct op_test oracle_rmsnorm;
 extern const struct op_test oracle_rmsnorm_backward;
 extern const struct op_test oracle_sum;
+extern const struct op_test oracle_symmetric;
 extern const struct op_test oracle_unpatches;
 extern const struct op_test oracle_vittt_inner;
 extern const struct op_test oracle_vittt_inner_backward;
@@ -61,6 +62,7 @@ static const struct op_test *const oracles[] = {
     &oracle_rmsnorm,
     &oracle_rmsnorm_backward,
     &oracle_sum,
+    &oracle_symmetric,
     &oracle_unpatches,
     &oracle_vittt_inner,
     &oracle_vittt_inner_backward,

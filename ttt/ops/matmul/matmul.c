@@ -9,6 +9,7 @@
 #include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/matmul/product.h"
 #include "ttt/ops/pointwise/epilogue.h"
+#include "ttt/ops/symmetric/symmetric.h"
 
 /* The leading dimensions of x, with sizes of 1 in front to make `rank` of them. */
 static ttt_shape batch_of(ttt_shape x, int rank)
@@ -144,13 +145,21 @@ static ttt_tensor gradient_of(ttt_graph *g, ttt_tensor x, ttt_tensor left, ttt_t
     return ttt_transpose(g, y, -1, -2);
 }
 
+/* dy b^T, the gradient of a; its symmetric half, where a has no other. */
+static ttt_tensor gradient_of_a(ttt_graph *g, ttt_tensor a, ttt_tensor b, ttt_tensor dy)
+{
+    if (ttt_is_symmetric(g, a) && ttt_shape_equal(ttt_shape_of(g, dy), ttt_shape_of(g, b)))
+        return ttt_syr2k(g, 0.5F, dy, b);
+    return gradient_of(g, a, dy, ttt_transpose(g, b, -1, -2));
+}
+
 /* The graph differentiates before it plans, so a product here is a plain one. */
 static void matmul_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
     ttt_tensor a = ttt_node_input(node, 0), b = ttt_node_input(node, 1), dy = out_gradients[0];
     if (wanted[0])
-        in_gradients[0] = gradient_of(g, a, dy, ttt_transpose(g, b, -1, -2));
+        in_gradients[0] = gradient_of_a(g, a, b, dy);
     if (wanted[1])
         in_gradients[1] = gradient_of(g, b, ttt_transpose(g, a, -1, -2), dy);
 }

@@ -37,8 +37,10 @@ static ttt_tensor build(ttt_graph *g, enum pointwise_function function, ttt_tens
     program.outputs[0] = (uint8_t)program.n_inputs;
     program.instructions[0] =
         (struct pointwise_instruction){(uint8_t)function, 0, (uint8_t)(program.n_inputs - 1), constant};
-    return ttt_node_add_one(g, &ttt_op_pointwise, &program, (ttt_tensor[]){a, b}, program.n_inputs, TTT_F32,
-                            shape);
+    ttt_tensor y = ttt_node_add_one(g, &ttt_op_pointwise, &program, (ttt_tensor[]){a, b}, program.n_inputs,
+                                    TTT_F32, shape);
+    const bool symmetric = ttt_is_symmetric(g, a) && (!binary || ttt_is_symmetric(g, b));
+    return symmetric ? ttt_symmetric(g, y) : y;
 }
 
 ttt_tensor ttt_add(ttt_graph *g, ttt_tensor a, ttt_tensor b)
