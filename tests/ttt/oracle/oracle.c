@@ -28,6 +28,8 @@ extern const struct op_test oracle_pointwise;
 extern const struct op_test oracle_rays;
 extern const struct op_test oracle_rmsnorm;
 extern const struct op_test oracle_rmsnorm_backward;
+extern const struct op_test oracle_silu_heads;
+extern const struct op_test oracle_silu_heads_backward;
 extern const struct op_test oracle_sum;
 extern const struct op_test oracle_unpatches;
 extern const struct op_test oracle_vittt_inner;
@@ -60,6 +62,8 @@ static const struct op_test *const oracles[] = {
     &oracle_rays,
     &oracle_rmsnorm,
     &oracle_rmsnorm_backward,
+    &oracle_silu_heads,
+    &oracle_silu_heads_backward,
     &oracle_sum,
     &oracle_unpatches,
     &oracle_vittt_inner,
