@@ -5,6 +5,7 @@
 
 extern const struct op_test oracle_accumulate;
 extern const struct op_test oracle_adamw;
+extern const struct op_test oracle_add_slice;
 extern const struct op_test oracle_attention;
 extern const struct op_test oracle_attention_backward;
 extern const struct op_test oracle_clear;
@@ -39,6 +40,7 @@ extern const struct op_test oracle_weight_gradient;
 static const struct op_test *const oracles[] = {
     &oracle_accumulate,
     &oracle_adamw,
+    &oracle_add_slice,
     &oracle_attention,
     &oracle_attention_backward,
     &oracle_clear,
