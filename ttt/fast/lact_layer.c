@@ -4,6 +4,7 @@
 
 #include "ttt/fast/lact.h"
 #include "ttt/graph/operator.h"
+#include "ttt/ops/add_slice/add_slice.h"
 #include "ttt/ops/concat/concat.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/pointwise/pointwise.h"
@@ -129,6 +130,11 @@ static bool is_empty(struct range range)
     return range.end <= range.start;
 }
 
+static bool are_alike(struct range a, struct range b)
+{
+    return a.start == b.start && a.end == b.end;
+}
+
 /* The tokens that a plan works on, projected: pairs where it updates, queries where it applies.  The rest,
  * such as the keys and values of views that are only drawn, would be made for nothing. */
 struct planned_tokens {
@@ -142,25 +148,40 @@ static ttt_tensor tokens_in(ttt_graph *g, ttt_tensor x, struct range range)
     return ttt_contiguous(g, ttt_slice(g, x, 1, range.start, range.end - range.start));
 }
 
+/* The tokens of x (B, L, D) to update on and those to apply to; none where a range is empty. */
+static void select_tokens(ttt_graph *g, ttt_tensor x, struct range updates, struct range applies,
+                          ttt_tensor *seen, ttt_tensor *asked)
+{
+    *seen = *asked = TTT_NONE;
+    if (!is_empty(updates) && are_alike(updates, applies)) {
+        *seen = *asked = tokens_in(g, x, updates);
+        return;
+    }
+    if (!is_empty(updates)) {
+        ttt_whole_and_slice(g, x, 1, updates.start, updates.end - updates.start, &x, seen);
+        *seen = ttt_contiguous(g, *seen);
+    }
+    if (!is_empty(applies))
+        *asked = tokens_in(g, x, applies);
+}
+
 static struct planned_tokens project_planned(ttt_graph *g, const ttt_lact_options *options,
                                              const ttt_lact_weights *weights, ttt_tensor x,
                                              const ttt_lact_window *plan, int count)
 {
     const struct range updates = range_of(plan, count, UPDATES), applies = range_of(plan, count, APPLIES);
     const bool reads_keys = options->variant.query == TTT_QUERY_K;
-    const bool alike = updates.start == applies.start && updates.end == applies.end;
     struct planned_tokens tokens = {.first_pair = updates.start, .first_query = applies.start};
-    ttt_tensor weight[2], seen = TTT_NONE;
+    ttt_tensor weight[2], seen, asked;
+    select_tokens(g, x, updates, applies, &seen, &asked);
     split_weight(g, weights, weight);
-    if (!is_empty(updates)) {
-        seen = tokens_in(g, x, updates);
+    if (!is_empty(updates))
         project_pairs(g, options, weights, weight[1], seen, &tokens.pairs);
-    }
-    if (reads_keys && alike)
+    if (reads_keys && are_alike(updates, applies))
         tokens.query = tokens.pairs.k;
     else if (!is_empty(applies))
         project(g, weights, reads_keys ? ttt_slice(g, weight[1], 0, 0, ttt_size(g, weight[0], 0)) : weight[0],
-                1, alike ? seen : tokens_in(g, x, applies), &tokens.query);
+                1, asked, &tokens.query);
     return tokens;
 }
 
