@@ -228,17 +228,21 @@ static void any_plan_is_its_windows_in_order(void **state)
         {{2, 9, true, true}, {9, 10, true, true}, {12, 23, true, true}, {22, 23, false, true}},
         {{0, 7, true, true}, {7, 14, true, true}, {14, 20, true, true}, {20, 23, true, true}},
         {{5, 12, true, true}, {0, 9, true, true}, {5, 12, true, true}, {3, 4, false, true}},
+        {{9, 14, true, true}, {10, 12, true, true}, {0, TOKENS, false, true}, {3, 5, false, true}},
+        {{9, 14, true, true}, {10, 12, true, true}, {3, 20, false, true}, {3, 5, false, true}},
     };
-    const ttt_lact_options options = options_at(0);
-    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+    enum { PLANS = sizeof plans / sizeof *plans };
+    for (int i = 0; i < 2 * PLANS; i++) {
         struct graph_fixture f;
         ttt_tensor x, parts[4], moved[3] = {TTT_NONE, TTT_NONE, TTT_NONE}, y, gradient;
-        ttt_lact_options kept = options;
+        const ttt_lact_window *plan = plans[i % PLANS];
+        ttt_lact_options kept = options_at(0);
+        kept.variant.query = i < PLANS ? TTT_QUERY_Q : TTT_QUERY_K;
         kept.variant.weight_norm = false; /* norms to restore are those of where a plan starts */
         const ttt_lact_weights weights = open_layer(&f, &kept, &x);
-        y = ttt_lact_layer(f.graph, &kept, &weights, x, plans[i], 4, NULL);
+        y = ttt_lact_layer(f.graph, &kept, &weights, x, plan, 4, NULL);
         for (int k = 0; k < 4; k++)
-            parts[k] = ttt_lact_layer(f.graph, &kept, &weights, x, &plans[i][k], 1, moved);
+            parts[k] = ttt_lact_layer(f.graph, &kept, &weights, x, &plan[k], 1, moved);
         ttt_tensor joined = ttt_concat(f.graph, parts, 4, 1);
         ttt_output(f.graph, "plan", y);
         ttt_output(f.graph, "windows", joined);

@@ -6,6 +6,7 @@
 
 #include "tools/bench/op_cases_optimiser.h"
 #include "ttt/graph/operator.h"
+#include "ttt/ops/add_slice/add_slice.h"
 #include "ttt/ops/attention/attention.h"
 #include "ttt/ops/concat/concat.h"
 #include "ttt/ops/conv3x3/conv3x3.h"
@@ -23,6 +24,7 @@
 #include "ttt/ops/rays/rays.h"
 #include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
+#include "ttt/ops/silu_heads/silu_heads.h"
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 
 /* x as operators of a model in bf16 get it: "copy", which here wants bf16 and gives it to all who take it. */
@@ -228,6 +230,12 @@ static void attention_backward(struct bench_op_graph *g, const int64_t *n)
     ttt_output(g->graph, "dv", gradients[2]);
 }
 
+static void add_slice(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[3])), part = input(g, ttt_dims(n[0], n[2], n[3]));
+    output(g, ttt_add_slice(g->graph, x, part, 1, 0));
+}
+
 static void rmsnorm(struct bench_op_graph *g, const int64_t *n)
 {
     ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
@@ -241,6 +249,23 @@ static void rmsnorm_backward(struct bench_op_graph *g, const int64_t *n)
     ttt_gradient_from(g->graph, ttt_rmsnorm(g->graph, wanted[0], wanted[1], 1e-5f), dy, wanted, 2, gradients);
     ttt_output(g->graph, "dx", gradients[0]);
     ttt_output(g->graph, "dgain", gradients[1]);
+}
+
+/* Tokens of so many parts, each one head. */
+static void silu_heads(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor y[TTT_SILU_HEADS_PARTS];
+    ttt_silu_heads(g->graph, input(g, ttt_dims(1, n[0], n[1] * n[2])), 1, (int)n[1], 1, 1e-5f, y);
+    for (int p = 0; p < n[1]; p++)
+        ttt_output(g->graph, p ? "v" : "k", y[p]);
+}
+
+static void silu_heads_backward(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(1, n[0], n[2])), dy = input(g, ttt_dims(1, n[0], 1, n[2])), y, dx;
+    ttt_silu_heads(g->graph, x, 1, 1, 1, 1e-5f, &y);
+    ttt_gradient_from(g->graph, y, dy, &x, 1, &dx);
+    ttt_output(g->graph, "dx", dx);
 }
 
 /* Cameras of n[0] scenes with n[1] views. */
@@ -286,8 +311,8 @@ static void vittt_inner_backward(struct bench_op_graph *g, const int64_t *n)
 /* Of ViT^3: pictures, tokens of one, width, heads, their channels. */
 enum { B = BENCH_OP_BATCH, N = 196, ROWS = B * N, C = 192, H = 6, D = 32 };
 
-/* Of LaCT-NVS: views, tokens of one, attention heads, their channels. */
-enum { V = BENCH_OP_BATCH, VIEW = 256, VIEW_HEADS = 12, VIEW_D = 64 };
+/* Of LaCT-NVS: views, tokens of one, attention heads, their channels, width. */
+enum { V = BENCH_OP_BATCH, VIEW = 256, VIEW_HEADS = 12, VIEW_D = 64, WIDTH = 768 };
 
 /* Sizes are the builder's n[0], n[1], ... */
 static const struct bench_op_case cases[] = {
@@ -327,6 +352,10 @@ static const struct bench_op_case cases[] = {
     {"attention_backward", "LaCT, in a view", attention_backward, {V, VIEW_HEADS, VIEW, VIEW_D}},
     {"rmsnorm", "LaCT, of q and k", rmsnorm, {V * VIEW * VIEW_HEADS, VIEW_D}},
     {"rmsnorm_backward", "LaCT, of q and k", rmsnorm_backward, {V * VIEW * VIEW_HEADS, VIEW_D}},
+    {"silu_heads", "LaCT, q", silu_heads, {V * VIEW, 1, WIDTH}},
+    {"silu_heads", "LaCT, k and v", silu_heads, {V * VIEW, 2, WIDTH}},
+    {"silu_heads_backward", "LaCT, q", silu_heads_backward, {V * VIEW, 1, WIDTH}},
+    {"add_slice", "LaCT, gradient of input views", add_slice, {2, V / 2 * VIEW, V / 8 * VIEW, WIDTH}},
     {"rays", "LaCT, 2 scenes", rays, {2, V / 2, 128}},
     {"mse", "LaCT, loss", mse, {V, 3, 128}},
     {"gradient_norm", "vittt_tiny", bench_op_gradient_norm, {0}},

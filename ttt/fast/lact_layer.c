@@ -4,11 +4,12 @@
 
 #include "ttt/fast/lact.h"
 #include "ttt/graph/operator.h"
+#include "ttt/ops/add_slice/add_slice.h"
 #include "ttt/ops/concat/concat.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/pointwise/pointwise.h"
-#include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
+#include "ttt/ops/silu_heads/silu_heads.h"
 
 /* The number that softplus takes to y. */
 static double inverse_softplus(double y)
@@ -22,35 +23,57 @@ static ttt_tensor heads_first(ttt_graph *g, ttt_tensor x)
     return ttt_transpose(g, x, 1, 2);
 }
 
-/* (B, L, 3, H, c) to three views (B, H, L, c). */
-static void split_parts(ttt_graph *g, ttt_tensor x, ttt_tensor parts[3])
+/* The rows of to_qkv that make queries (D, D), and those that make keys and values (2D, D). */
+static void split_weight(ttt_graph *g, const ttt_lact_weights *weights, ttt_tensor part[2])
+{
+    const int64_t width = ttt_size(g, weights->to_qkv, 1);
+    ttt_split(g, weights->to_qkv, 0, 2, (int64_t[]){width, 2 * width}, part);
+}
+
+/* x (B, L, D) to `parts` tensors (B, H, L, d), the first of unit rows. */
+static void project(ttt_graph *g, const ttt_lact_weights *weights, ttt_tensor weight, int parts, ttt_tensor x,
+                    ttt_tensor *y)
+{
+    ttt_silu_heads(g, ttt_linear(g, x, weight, TTT_NONE, TTT_IDENTITY), ttt_size(g, weights->w[1], 0), parts,
+                   1, 1e-5F, y);
+    for (int p = 0; p < parts; p++)
+        y[p] = heads_first(g, y[p]);
+}
+
+/* x (B, L, D) to rates (B, H, L, 1). */
+static void project_rates(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_weights *weights,
+                          ttt_tensor x, ttt_tensor rate[3])
 {
     const ttt_shape s = ttt_shape_of(g, x);
-    ttt_split(g, x, 2, 3, (int64_t[]){1, 1, 1}, parts);
+    const int64_t heads = ttt_size(g, weights->w[1], 0);
+    ttt_tensor y = ttt_precise(g, ttt_linear(g, x, weights->lr_fc_weight, weights->lr_fc_bias, TTT_IDENTITY));
+    y = ttt_softplus(g, ttt_shift(g, y, (float)inverse_softplus(options->base_lr)));
+    ttt_split(g, ttt_reshape(g, y, ttt_dims(s.size[0], s.size[1], 3 * heads, 1)), 2, 3,
+              (int64_t[]){heads, heads, heads}, rate);
     for (int i = 0; i < 3; i++)
-        parts[i] =
-            heads_first(g, ttt_reshape(g, parts[i], ttt_dims(s.size[0], s.size[1], s.size[3], s.size[4])));
+        rate[i] = heads_first(g, rate[i]);
+}
+
+/* What fast weights are moved on: keys, values and rates. */
+static void project_pairs(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_weights *weights,
+                          ttt_tensor weight, ttt_tensor x, ttt_lact_tokens *tokens)
+{
+    ttt_tensor pair[2];
+    project(g, weights, weight, 2, x, pair);
+    tokens->k = pair[0];
+    tokens->v = pair[1];
+    if (options->variant.token_lr)
+        project_rates(g, options, weights, x, tokens->rate);
 }
 
 ttt_lact_tokens ttt_lact_project(ttt_graph *g, const ttt_lact_options *options,
                                  const ttt_lact_weights *weights, ttt_tensor x)
 {
-    const ttt_shape s = ttt_shape_of(g, x);
-    const int64_t batch = s.size[0], length = s.size[1], heads = ttt_size(g, weights->w[1], 0);
     ttt_lact_tokens tokens = {.q = TTT_NONE};
-    ttt_tensor qkv = ttt_linear(g, x, weights->to_qkv, TTT_NONE, TTT_SILU), parts[3];
-    split_parts(g, ttt_reshape(g, qkv, ttt_dims(batch, length, 3, heads, s.size[2] / heads)), parts);
-    for (int i = 0; i < 2; i++)
-        parts[i] = ttt_div(g, parts[i], ttt_shift(g, ttt_norm(g, parts[i], 1U << 3), 1e-5F));
-    tokens.q = parts[0];
-    tokens.k = parts[1];
-    tokens.v = parts[2];
-    if (options->variant.token_lr) {
-        ttt_tensor rate =
-            ttt_precise(g, ttt_linear(g, x, weights->lr_fc_weight, weights->lr_fc_bias, TTT_IDENTITY));
-        rate = ttt_softplus(g, ttt_shift(g, rate, (float)inverse_softplus(options->base_lr)));
-        split_parts(g, ttt_reshape(g, rate, ttt_dims(batch, length, 3, heads, 1)), tokens.rate);
-    }
+    ttt_tensor weight[2];
+    split_weight(g, weights, weight);
+    project(g, weights, weight[0], 1, x, &tokens.q);
+    project_pairs(g, options, weights, weight[1], x, &tokens);
     return tokens;
 }
 
@@ -85,26 +108,105 @@ static bool has_role(const ttt_lact_window *window, enum role role)
     return role == UPDATES ? window->update : window->apply;
 }
 
+/* The least range of tokens in which all windows of a role lie; empty where there are none. */
+struct range {
+    int64_t start, end;
+};
+
+static struct range range_of(const ttt_lact_window *plan, int count, enum role role)
+{
+    struct range range = {INT64_MAX, 0};
+    for (int i = 0; i < count; i++) {
+        if (!has_role(&plan[i], role))
+            continue;
+        range.start = plan[i].start < range.start ? plan[i].start : range.start;
+        range.end = plan[i].end > range.end ? plan[i].end : range.end;
+    }
+    return range;
+}
+
+static bool is_empty(struct range range)
+{
+    return range.end <= range.start;
+}
+
+static bool are_alike(struct range a, struct range b)
+{
+    return a.start == b.start && a.end == b.end;
+}
+
+/* The tokens that a plan works on, projected: pairs where it updates, queries where it applies.  The rest,
+ * such as the keys and values of views that are only drawn, would be made for nothing. */
+struct planned_tokens {
+    ttt_lact_tokens pairs; /* q is not there */
+    ttt_tensor query;
+    int64_t first_pair, first_query;
+};
+
+static ttt_tensor tokens_in(ttt_graph *g, ttt_tensor x, struct range range)
+{
+    return ttt_contiguous(g, ttt_slice(g, x, 1, range.start, range.end - range.start));
+}
+
+/* The tokens of x (B, L, D) to update on and those to apply to; none where a range is empty. */
+static void select_tokens(ttt_graph *g, ttt_tensor x, struct range updates, struct range applies,
+                          ttt_tensor *seen, ttt_tensor *asked)
+{
+    *seen = *asked = TTT_NONE;
+    if (!is_empty(updates) && are_alike(updates, applies)) {
+        *seen = *asked = tokens_in(g, x, updates);
+        return;
+    }
+    if (!is_empty(updates)) {
+        ttt_whole_and_slice(g, x, 1, updates.start, updates.end - updates.start, &x, seen);
+        *seen = ttt_contiguous(g, *seen);
+    }
+    if (!is_empty(applies))
+        *asked = tokens_in(g, x, applies);
+}
+
+static struct planned_tokens project_planned(ttt_graph *g, const ttt_lact_options *options,
+                                             const ttt_lact_weights *weights, ttt_tensor x,
+                                             const ttt_lact_window *plan, int count)
+{
+    const struct range updates = range_of(plan, count, UPDATES), applies = range_of(plan, count, APPLIES);
+    const bool reads_keys = options->variant.query == TTT_QUERY_K;
+    struct planned_tokens tokens = {.first_pair = updates.start, .first_query = applies.start};
+    ttt_tensor weight[2], seen, asked;
+    select_tokens(g, x, updates, applies, &seen, &asked);
+    split_weight(g, weights, weight);
+    if (!is_empty(updates))
+        project_pairs(g, options, weights, weight[1], seen, &tokens.pairs);
+    if (reads_keys && are_alike(updates, applies))
+        tokens.query = tokens.pairs.k;
+    else if (!is_empty(applies))
+        project(g, weights, reads_keys ? ttt_slice(g, weight[1], 0, 0, ttt_size(g, weight[0], 0)) : weight[0],
+                1, asked, &tokens.query);
+    return tokens;
+}
+
 /* Pieces of one cut, from which windows that follow each other are served: the gradients of all are joined at
  * once, where slices would each be joined with zeros. */
 enum { MOST_PIECES = 63 };
 struct cut {
     ttt_tensor x;
-    int count; /* 0: windows overlap or are too many, and are sliced one by one */
+    int64_t first; /* token of x */
+    int count;     /* 0: windows overlap or are too many, and are sliced one by one */
     int64_t start[MOST_PIECES + 1];
     ttt_tensor piece[MOST_PIECES + 1];
 };
 
-static void cut_windows(ttt_graph *g, struct cut *cut, ttt_tensor x, const ttt_lact_window *plan, int count,
-                        enum role role)
+static void cut_windows(ttt_graph *g, struct cut *cut, ttt_tensor x, int64_t first,
+                        const ttt_lact_window *plan, int count, enum role role)
 {
-    const int64_t length = ttt_size(g, x, 2);
-    int64_t sizes[MOST_PIECES + 1], at = 0;
-    cut->x = x;
-    cut->count = 0;
+    *cut = (struct cut){.x = x, .first = first};
+    if (!ttt_exists(x))
+        return;
+    const int64_t end = first + ttt_size(g, x, 2);
+    int64_t sizes[MOST_PIECES + 1], at = first;
     int pieces = 0;
     for (int i = 0; i <= count; i++) {
-        const int64_t start = i < count ? plan[i].start : length;
+        const int64_t start = i < count ? plan[i].start : end;
         if (i < count && !has_role(&plan[i], role))
             continue;
         if (start < at || pieces + 2 > MOST_PIECES)
@@ -113,7 +215,7 @@ static void cut_windows(ttt_graph *g, struct cut *cut, ttt_tensor x, const ttt_l
             cut->start[pieces] = at;
             sizes[pieces++] = start - at;
         }
-        at = i < count ? plan[i].end : length;
+        at = i < count ? plan[i].end : end;
         if (i < count) {
             cut->start[pieces] = start;
             sizes[pieces++] = at - start;
@@ -131,7 +233,7 @@ static ttt_tensor window_of(ttt_graph *g, const struct cut *cut, const ttt_lact_
     for (int i = 0; i < cut->count; i++)
         if (cut->start[i] == window->start)
             return cut->piece[i];
-    return ttt_slice(g, cut->x, 2, window->start, window->end - window->start);
+    return ttt_slice(g, cut->x, 2, window->start - cut->first, window->end - window->start);
 }
 
 /* Tokens cut for a plan. */
@@ -139,14 +241,14 @@ struct cut_tokens {
     struct cut k, v, rate[3], query;
 };
 
-static void cut_tokens(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_tokens *tokens,
+static void cut_tokens(ttt_graph *g, const ttt_lact_options *options, const struct planned_tokens *tokens,
                        const ttt_lact_window *plan, int count, struct cut_tokens *cut)
 {
-    cut_windows(g, &cut->k, tokens->k, plan, count, UPDATES);
-    cut_windows(g, &cut->v, tokens->v, plan, count, UPDATES);
+    cut_windows(g, &cut->k, tokens->pairs.k, tokens->first_pair, plan, count, UPDATES);
+    cut_windows(g, &cut->v, tokens->pairs.v, tokens->first_pair, plan, count, UPDATES);
     for (int i = 0; i < 3 && options->variant.token_lr; i++)
-        cut_windows(g, &cut->rate[i], tokens->rate[i], plan, count, UPDATES);
-    cut_windows(g, &cut->query, ttt_lact_query(options, tokens), plan, count, APPLIES);
+        cut_windows(g, &cut->rate[i], tokens->pairs.rate[i], tokens->first_pair, plan, count, UPDATES);
+    cut_windows(g, &cut->query, tokens->query, tokens->first_query, plan, count, APPLIES);
 }
 
 static void update_on(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
@@ -160,7 +262,7 @@ static void update_on(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fa
 
 /* Follows the plan; returns what was read, (B, L, H, d), or TTT_NONE. */
 static ttt_tensor follow(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,
-                         const ttt_lact_tokens *tokens, const ttt_lact_window *plan, int count)
+                         const struct planned_tokens *tokens, const ttt_lact_window *plan, int count)
 {
     struct cut_tokens cut;
     ttt_tensor *read = malloc(((size_t)count + 1) * sizeof *read), y = TTT_NONE;
@@ -220,7 +322,7 @@ ttt_tensor ttt_lact_layer(ttt_graph *g, const ttt_lact_options *options, const t
         return TTT_INVALID;
     ttt_lact_initial(g, weights, initial);
     ttt_lact_fast fast = ttt_lact_start(g, options, state && ttt_exists(state[1]) ? state : initial);
-    ttt_lact_tokens tokens = ttt_lact_project(g, options, weights, x);
+    const struct planned_tokens tokens = project_planned(g, options, weights, x, plan, count);
     ttt_tensor y = follow(g, options, &fast, &tokens, plan, count);
     for (int i = 0; i < 3 && state; i++)
         state[i] = fast.w[i];

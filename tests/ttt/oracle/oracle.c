@@ -5,6 +5,7 @@
 
 extern const struct op_test oracle_accumulate;
 extern const struct op_test oracle_adamw;
+extern const struct op_test oracle_add_slice;
 extern const struct op_test oracle_attention;
 extern const struct op_test oracle_attention_backward;
 extern const struct op_test oracle_clear;
@@ -28,6 +29,8 @@ extern const struct op_test oracle_pointwise;
 extern const struct op_test oracle_rays;
 extern const struct op_test oracle_rmsnorm;
 extern const struct op_test oracle_rmsnorm_backward;
+extern const struct op_test oracle_silu_heads;
+extern const struct op_test oracle_silu_heads_backward;
 extern const struct op_test oracle_sum;
 extern const struct op_test oracle_symmetric;
 extern const struct op_test oracle_unpatches;
@@ -38,6 +41,7 @@ extern const struct op_test oracle_weight_gradient;
 static const struct op_test *const oracles[] = {
     &oracle_accumulate,
     &oracle_adamw,
+    &oracle_add_slice,
     &oracle_attention,
     &oracle_attention_backward,
     &oracle_clear,
@@ -61,6 +65,8 @@ static const struct op_test *const oracles[] = {
     &oracle_rays,
     &oracle_rmsnorm,
     &oracle_rmsnorm_backward,
+    &oracle_silu_heads,
+    &oracle_silu_heads_backward,
     &oracle_sum,
     &oracle_symmetric,
     &oracle_unpatches,

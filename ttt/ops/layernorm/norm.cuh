@@ -63,6 +63,9 @@ template <class F> ttt_status norm_by_width(int d, F f)
                       : f(norm_spread<32, 4>());
 }
 
+/* Whether rows begin at multiples of 16 bytes. */
+bool norm_rows_are_aligned(const norm_rows *x);
+
 /* Whether rows can be read and written by 16 bytes, and held in registers. */
 bool norm_in_registers(const normalisation *n);
 

@@ -63,7 +63,7 @@ static bool is_aligned(const void *p)
     return (uintptr_t)p % 16 == 0;
 }
 
-static bool rows_are_aligned(const norm_rows *x)
+bool norm_rows_are_aligned(const norm_rows *x)
 {
     const int step = x->is_bf16 ? 8 : 4; /* elements of 16 bytes */
     bool aligned = is_aligned(x->data);
@@ -74,6 +74,6 @@ static bool rows_are_aligned(const norm_rows *x)
 
 bool norm_in_registers(const normalisation *n)
 {
-    return n->d % 8 == 0 && n->d <= NORM_WIDEST && rows_are_aligned(&n->x) && rows_are_aligned(&n->dy) &&
+    return n->d % 8 == 0 && n->d <= NORM_WIDEST && norm_rows_are_aligned(&n->x) && norm_rows_are_aligned(&n->dy) &&
            is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias);
 }

@@ -89,7 +89,8 @@ static ttt_tensor sums_gradient(ttt_graph *g, const ttt_node *node, const ttt_te
     return ttt_exists(out_gradients[1]) ? ttt_add(g, d, out_gradients[1]) : d;
 }
 
-/* The graph differentiates before it plans: there is no c yet. */
+/* The graph differentiates before it plans: there is no c yet.  The weight may be a slice of a parameter, of
+ * which the gradient is joined from parts in f32. */
 static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                             const bool *wanted, ttt_tensor *in_gradients)
 {
@@ -100,7 +101,7 @@ static void linear_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor
     if (wanted[1] && wanted[2])
         ttt_weight_gradient(g, d, x, &in_gradients[1], &in_gradients[2]);
     else if (wanted[1])
-        in_gradients[1] = ttt_matmul(g, ttt_transpose(g, d, 0, 1), x);
+        in_gradients[1] = ttt_precise(g, ttt_matmul(g, ttt_transpose(g, d, 0, 1), x));
     else if (wanted[2])
         in_gradients[2] = ttt_reshape(g, ttt_sum(g, d, 1u), ttt_shape_of(g, bias));
 }
