@@ -21,6 +21,7 @@
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 #include "ttt/ops/drop_path/drop_path.h"
 #include "ttt/ops/fill/fill.h"
+#include "ttt/ops/l2norm/l2norm.h"
 #include "ttt/ops/layernorm/layernorm.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/matmul/matmul.h"
@@ -31,5 +32,6 @@
 #include "ttt/ops/rays/rays.h"
 #include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
+#include "ttt/ops/weight_norm/weight_norm.h"
 
 #endif

@@ -11,6 +11,8 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include <type_traits>
+
 extern "C" {
 #include "ttt/device/cuda.h"
 #include "ttt/graph/operator.h"
@@ -120,6 +122,28 @@ template <int N, class T> __device__ inline void store(T *p, const float (&x)[N]
         reinterpret_cast<chunk *>(p)[i] = c;
     }
 }
+
+/* N consecutive elements as they lie in memory, aligned as above, N 8 or 1: many loads are on their way
+ * before the first is converted, and so waited for. */
+template <int N, class T> struct raw_elements {
+    typedef std::conditional_t<N == 8, uint4, T> word;
+    word words[N * sizeof(T) / sizeof(word)] = {};
+
+    __device__ void load(const T *p)
+    {
+#pragma unroll
+        for (int i = 0; i < (int)(sizeof words / sizeof *words); i++)
+            words[i] = reinterpret_cast<const word *>(p)[i];
+    }
+    __device__ void convert(float (&x)[N]) const
+    {
+        T value[N];
+        memcpy(value, words, sizeof value);
+#pragma unroll
+        for (int i = 0; i < N; i++)
+            x[i] = to_float(value[i]);
+    }
+};
 
 /* Element i of a tensor whose type is only known at run time. */
 __device__ inline float load_any(const void *p, bool is_bf16, int64_t i)

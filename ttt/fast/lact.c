@@ -7,6 +7,7 @@
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/weight_norm/weight_norm.h"
 
 /* The L2 norm of every output column of w (B, H, in, out): (B, H, 1, out). */
 static ttt_tensor column_norm(ttt_graph *g, ttt_tensor w)
@@ -126,12 +127,12 @@ void ttt_lact_move(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast 
     for (int i = 0; i < 3; i++) {
         if (!ttt_exists(step[i]))
             continue;
-        ttt_tensor w = options->variant.direction == TTT_DESCENT ? ttt_add(g, fast->w[i], step[i])
-                                                                 : ttt_sub(g, fast->w[i], step[i]);
-        if (options->variant.weight_norm) {
-            ttt_precise(g, w);
-            w = ttt_mul(g, ttt_div(g, w, ttt_shift(g, column_norm(g, w), 1e-5F)), fast->norm[i]);
-        }
+        const bool descends = options->variant.direction == TTT_DESCENT;
+        ttt_tensor w = fast->w[i];
+        if (options->variant.weight_norm)
+            w = ttt_weight_norm(g, w, step[i], fast->norm[i], descends ? 1 : -1, 1e-5F);
+        else
+            w = descends ? ttt_add(g, w, step[i]) : ttt_sub(g, w, step[i]);
         fast->w[i] = ttt_precise(g, w);
     }
 }

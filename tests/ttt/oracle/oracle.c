@@ -18,6 +18,8 @@ extern const struct op_test oracle_cross_entropy_backward;
 extern const struct op_test oracle_drop_path;
 extern const struct op_test oracle_fill;
 extern const struct op_test oracle_gradient_norm;
+extern const struct op_test oracle_l2norm;
+extern const struct op_test oracle_l2norm_backward;
 extern const struct op_test oracle_layernorm;
 extern const struct op_test oracle_layernorm_backward;
 extern const struct op_test oracle_linear;
@@ -37,6 +39,8 @@ extern const struct op_test oracle_unpatches;
 extern const struct op_test oracle_vittt_inner;
 extern const struct op_test oracle_vittt_inner_backward;
 extern const struct op_test oracle_weight_gradient;
+extern const struct op_test oracle_weight_norm;
+extern const struct op_test oracle_weight_norm_backward;
 
 static const struct op_test *const oracles[] = {
     &oracle_accumulate,
@@ -54,6 +58,8 @@ static const struct op_test *const oracles[] = {
     &oracle_drop_path,
     &oracle_fill,
     &oracle_gradient_norm,
+    &oracle_l2norm,
+    &oracle_l2norm_backward,
     &oracle_layernorm,
     &oracle_layernorm_backward,
     &oracle_linear,
@@ -73,6 +79,8 @@ static const struct op_test *const oracles[] = {
     &oracle_vittt_inner,
     &oracle_vittt_inner_backward,
     &oracle_weight_gradient,
+    &oracle_weight_norm,
+    &oracle_weight_norm_backward,
     NULL,
 };
 

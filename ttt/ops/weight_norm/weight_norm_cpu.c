@@ -1,0 +1,164 @@
+/* "weight_norm" and "weight_norm_backward" on the CPU: strips of columns, which stay in the L2 cache between
+ * the sums over their rows and what is made of them.  64 rows are summed in f32, then on in double.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ttt/ops/reduce/rows.h"
+#include "ttt/ops/weight_norm/weight_norm_operator.h"
+
+enum {
+    COLUMNS = 128,
+    PARALLEL_ELEMENTS = 1 << 14 /* fewer are done faster than threads are woken */
+};
+
+/* Columns of one matrix of many: its elements, and what there is by column, begin at these offsets. */
+struct strip {
+    int64_t rows, width, stride; /* from row to row */
+    int64_t matrix, column;
+};
+
+static int64_t strip_count(const struct ttt_matrices *of)
+{
+    return of->count * ((of->columns + COLUMNS - 1) / COLUMNS);
+}
+
+static struct strip strip_at(const struct ttt_matrices *of, int64_t i)
+{
+    struct strip s = {.rows = of->rows, .stride = of->columns};
+    s.matrix = i % of->count;
+    s.column = i / of->count * COLUMNS;
+    s.width = of->columns - s.column < COLUMNS ? of->columns - s.column : COLUMNS;
+    return s;
+}
+
+/* The strip's place among operands of (count, n, m), and of (count, m). */
+static int64_t element_of(const struct strip *s, int64_t count)
+{
+    return s->matrix % count * s->rows * s->stride + s->column;
+}
+
+static int64_t column_of(const struct strip *s, int64_t count)
+{
+    return s->matrix % count * s->stride + s->column;
+}
+
+static int threads_for(const ttt_launch *launch)
+{
+    return ttt_operand_elements(&launch->in[0]) < PARALLEL_ELEMENTS ? 1 : launch->threads;
+}
+
+/* Of each column, the sum of (a + sign b)^2, or of a b. */
+enum terms { SQUARES, PRODUCTS };
+
+static inline void add_row(enum terms terms, const float *a, const float *b, float sign, int64_t width,
+                           float *sum)
+{
+#pragma omp simd
+    for (int64_t c = 0; c < width; c++)
+        sum[c] += terms == SQUARES ? (a[c] + sign * b[c]) * (a[c] + sign * b[c]) : a[c] * b[c];
+}
+
+static void sum_columns(const struct strip *s, enum terms terms, const float *a, const float *b, float sign,
+                        double *total)
+{
+    memset(total, 0, COLUMNS * sizeof *total);
+    for (int64_t row = 0; row < s->rows;) {
+        float sum[COLUMNS] = {0};
+        const int64_t end = row + TTT_ROWS_PER_CHUNK < s->rows ? row + TTT_ROWS_PER_CHUNK : s->rows;
+        for (; row < end; row++)
+            add_row(terms, a + row * s->stride, b + row * s->stride, sign, s->width, sum);
+        for (int64_t c = 0; c < s->width; c++)
+            total[c] += (double)sum[c];
+    }
+}
+
+static void forward_strip(const struct strip *s, const struct ttt_weight_norm_attributes *attributes,
+                          const float *w, const float *step, const float *norm, float *y, float *was)
+{
+    const float sign = attributes->sign;
+    double total[COLUMNS];
+    float scale[COLUMNS];
+    sum_columns(s, SQUARES, w, step, sign, total);
+    for (int64_t c = 0; c < s->width; c++) {
+        const float length = (float)sqrt(total[c]);
+        scale[c] = norm[c] / (length + attributes->eps);
+        if (was)
+            was[c] = length;
+    }
+    for (int64_t row = 0; row < s->rows; row++) {
+        const float *a = w + row * s->stride, *b = step + row * s->stride;
+        float *to = y + row * s->stride;
+#pragma omp simd
+        for (int64_t c = 0; c < s->width; c++)
+            to[c] = (a[c] + sign * b[c]) * scale[c];
+    }
+}
+
+static ttt_status forward(const ttt_launch *launch)
+{
+    const struct ttt_matrices of = ttt_weight_norm_matrices(launch);
+    const float *step = launch->in[0].data, *w = launch->in[1].data, *norm = launch->in[2].data;
+    const int64_t w_count = ttt_operand_elements(&launch->in[1]) / (of.rows * of.columns);
+    const int64_t norm_count = ttt_operand_elements(&launch->in[2]) / of.columns;
+    float *y = launch->out[0].data, *was = launch->out[1].data;
+#pragma omp parallel for schedule(static) num_threads(threads_for(launch))
+    for (int64_t i = 0; i < strip_count(&of); i++) {
+        const struct strip s = strip_at(&of, i);
+        const int64_t at = element_of(&s, of.count);
+        forward_strip(&s, launch->attributes, w + element_of(&s, w_count), step + at,
+                      norm + column_of(&s, norm_count), y + at, was ? was + column_of(&s, of.count) : NULL);
+    }
+    return TTT_OK;
+}
+
+static void backward_strip(const struct strip *s, const struct ttt_weight_norm_attributes *attributes,
+                           const float *y, const float *was, const float *norm, const float *dy, float *dstep)
+{
+    double total[COLUMNS];
+    float scale[COLUMNS], along[COLUMNS];
+    sum_columns(s, PRODUCTS, y, dy, 1, total);
+    for (int64_t c = 0; c < s->width; c++) {
+        const bool some = was[c] > 0 && norm[c] != 0;
+        scale[c] = attributes->sign * norm[c] / (was[c] + attributes->eps);
+        along[c] = some ? attributes->sign * (float)total[c] / norm[c] / was[c] : 0;
+    }
+    for (int64_t row = 0; row < s->rows; row++) {
+        const float *a = y + row * s->stride, *b = dy + row * s->stride;
+        float *to = dstep + row * s->stride;
+#pragma omp simd
+        for (int64_t c = 0; c < s->width; c++)
+            to[c] = b[c] * scale[c] - a[c] * along[c];
+    }
+}
+
+static ttt_status backward(const ttt_launch *launch)
+{
+    const struct ttt_matrices of = ttt_weight_norm_matrices(launch);
+    const float *y = launch->in[0].data, *was = launch->in[1].data, *norm = launch->in[2].data;
+    const int64_t norm_count = ttt_operand_elements(&launch->in[2]) / of.columns;
+    const float *dy = launch->in[3].data;
+    float *dstep = launch->out[0].data;
+#pragma omp parallel for schedule(static) num_threads(threads_for(launch))
+    for (int64_t i = 0; i < strip_count(&of); i++) {
+        const struct strip s = strip_at(&of, i);
+        const int64_t at = element_of(&s, of.count);
+        backward_strip(&s, launch->attributes, y + at, was + column_of(&s, of.count),
+                       norm + column_of(&s, norm_count), dy + at, dstep + at);
+    }
+    return TTT_OK;
+}
+
+const ttt_implementation ttt_weight_norm_cpu = {
+    .name = "cpu",
+    .device = TTT_CPU,
+    .supports = ttt_all_contiguous_f32,
+    .run = forward,
+};
+
+const ttt_implementation ttt_weight_norm_backward_cpu = {
+    .name = "cpu",
+    .device = TTT_CPU,
+    .supports = ttt_all_contiguous_f32,
+    .run = backward,
+};

@@ -1,0 +1,31 @@
+/* The operators "weight_norm" and "weight_norm_backward".
+ *
+ * weight_norm           step (b, n, m), w (b', n, m), norm (b'', m)            ->  y (b, n, m), was (b, m)
+ * weight_norm_backward  y (b, n, m), was (b, m), norm (b'', m), dy (b, n, m)   ->  dstep (b, n, m)
+ *
+ * b are all dimensions before the last two; matrix i goes with matrix i % b' of w and row i % b'' of norm.
+ * All are contiguous; norm and was, the columns' norms before, are f32.
+ */
+#ifndef TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
+#define TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
+
+#include "ttt/graph/operator.h"
+
+struct ttt_weight_norm_attributes {
+    float sign, eps;
+};
+
+/* b, n, m */
+struct ttt_matrices {
+    int64_t count, rows, columns;
+};
+struct ttt_matrices ttt_weight_norm_matrices(const ttt_launch *launch);
+
+extern const ttt_operator ttt_op_weight_norm;
+extern const ttt_operator ttt_op_weight_norm_backward;
+extern const ttt_implementation ttt_weight_norm_cpu;
+extern const ttt_implementation ttt_weight_norm_backward_cpu;
+extern const ttt_implementation ttt_weight_norm_cuda;
+extern const ttt_implementation ttt_weight_norm_backward_cuda;
+
+#endif
