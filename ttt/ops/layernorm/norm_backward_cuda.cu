@@ -1,7 +1,7 @@
 /* The gradient of normalising rows on CUDA.
  *
- * Reads x and dy once, writes dx once.  A fixed number of blocks go over the rows, and keep their sums for
- * dgain and dbias in registers; a second kernel adds up the blocks' sums, in order.
+ * Reads x, dy and what is added to dx once, writes dx once.  A fixed number of blocks go over the rows, and
+ * keep their sums for dgain and dbias in registers; a second kernel adds up the blocks' sums, in order.
  */
 #include "ttt/ops/layernorm/norm.cuh"
 
@@ -68,10 +68,12 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
         const int nearest = min(row, n.rows - 1), d = row < n.rows ? n.d : 0;
         const int64_t x_start = norm_row_start(n.x, nearest), dy_start = norm_row_start(n.dy, nearest);
         norm_part<CHUNKS, X> x_part;
-        norm_part<CHUNKS, DY> dy_part;
+        norm_part<CHUNKS, DY> dy_part, added_part;
         float x[CHUNKS][8], dy[CHUNKS][8];
         norm_load<LANES>(static_cast<const X *>(n.x.data) + x_start, d, lane, x_part);
         norm_load<LANES>(static_cast<const DY *>(n.dy.data) + dy_start, d, lane, dy_part);
+        norm_load<LANES>(n.added ? static_cast<const DY *>(n.added) + (int64_t)nearest * n.d : NULL,
+                         n.added ? d : 0, lane, added_part);
         const float mean = n.centred ? n.mean[nearest] : 0, rstd = n.rstd[nearest];
         norm_convert(x_part, x);
         norm_convert(dy_part, dy);
@@ -100,9 +102,10 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
             if (at >= d)
                 break;
             float dx[8];
+            norm_convert(added_part, c, dx);
 #pragma unroll
             for (int i = 0; i < 8; i++)
-                dx[i] = rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
+                dx[i] += rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
             norm_store(n.y, n.y_is_bf16, (int64_t)row * n.d + at, dx);
         }
     }
@@ -137,8 +140,10 @@ static __global__ void __launch_bounds__(NORM_THREADS)
         for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS) {
             const float h = (load_any(n.x.data, n.x.is_bf16, x_start + i) - mean) * rstd;
             const float dy = load_any(n.dy.data, n.dy.is_bf16, dy_start + i);
-            store_any(n.y, n.y_is_bf16, (int64_t)row * n.d + i,
-                      rstd * (dy * (n.gain ? n.gain[i] : 1) - s_mean - h * sh_mean));
+            const int64_t at = (int64_t)row * n.d + i;
+            store_any(n.y, n.y_is_bf16, at,
+                      rstd * (dy * (n.gain ? n.gain[i] : 1) - s_mean - h * sh_mean) +
+                          (n.added ? load_any(n.added, n.added_is_bf16, at) : 0));
         }
     }
 }

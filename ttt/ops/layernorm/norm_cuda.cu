@@ -75,5 +75,6 @@ static bool rows_are_aligned(const norm_rows *x)
 bool norm_in_registers(const normalisation *n)
 {
     return n->d % 8 == 0 && n->d <= NORM_WIDEST && rows_are_aligned(&n->x) && rows_are_aligned(&n->dy) &&
-           is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias);
+           is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias) && is_aligned(n->added) &&
+           (!n->added || n->added_is_bf16 == n->dy.is_bf16);
 }
