@@ -4,11 +4,7 @@
  * keep their sums for dgain and dbias in registers; a second kernel adds up the blocks' sums, in order.
  */
 #include "ttt/ops/layernorm/norm.cuh"
-
-enum {
-    COLUMNS = 32, /* of a block of the second kernel */
-    SLICES = 16,  /* of the blocks whose sums it adds, taken together at the end */
-};
+#include "ttt/ops/reduce/parts.cuh"
 
 /* Adds up what the groups of a block have in `part`, first within warps, then warp after warp; element
  * (c, i) of lane l goes to sums[(c * 8 + i) * LANES + l], where neighbouring lanes meet no bank twice. */
@@ -148,26 +144,6 @@ static __global__ void __launch_bounds__(NORM_THREADS)
     }
 }
 
-/* dgain and dbias out of partials (blocks, 2, d). */
-static __global__ void __launch_bounds__(COLUMNS *SLICES)
-    add_partials(const float *partials, int blocks, int d, float *dgain, float *dbias)
-{
-    __shared__ float slices[SLICES][COLUMNS];
-    const int column = (int)(blockIdx.x * COLUMNS + threadIdx.x);
-    float sum = 0;
-    if (column < 2 * d)
-        for (int b = (int)threadIdx.y; b < blocks; b += SLICES)
-            sum += partials[(int64_t)b * 2 * d + column];
-    slices[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    float *to = column < d ? dgain : dbias;
-    if (threadIdx.y > 0 || column >= 2 * d || !to)
-        return;
-    for (int i = 1; i < SLICES; i++)
-        sum += slices[i][threadIdx.x];
-    to[column % d] = sum;
-}
-
 /* As many as are resident, and none without rows: a block takes 8 or more at a time. */
 static int block_count(const ttt_launch *launch, int64_t rows, int64_t d)
 {
@@ -204,6 +180,5 @@ ttt_status norm_backward(const ttt_launch *launch, const normalisation *n)
     TRY(run_rows(launch, n, blocks, partials));
     if (!partials)
         return TTT_OK;
-    return enqueue(launch, add_partials, blocks_for(2 * n->d, COLUMNS), dim3(COLUMNS, SLICES), 0, partials,
-                   blocks, n->d, n->dgain, n->dbias);
+    return add_parts(launch, partials, blocks, 2 * n->d, n->dgain, n->d, n->dbias);
 }
