@@ -8,16 +8,16 @@
 
 static void keep_state(const struct lact_nvs_builder *b, int block, int64_t batch, const ttt_lact_fast *fast)
 {
+    ttt_tensor state[LACT_FAST_WEIGHTS], value[LACT_FAST_WEIGHTS];
     for (int i = 0; i < LACT_FAST_WEIGHTS; i++) {
+        state[i] = value[i] = TTT_NONE;
         if (!ttt_exists(fast->w[i]))
             continue;
-        ttt_tensor variable = lact_nvs_state(b, block, i, batch);
-        if (fast->w[i].index == variable.index) /* adding views leaves the fixed ones as they are */
-            continue;
-        ttt_tensor value = ttt_contiguous(b->g, ttt_expand(b->g, fast->w[i], ttt_shape_of(b->g, variable)));
-        ttt_clear(b->g, &variable, 1);
-        ttt_accumulate(b->g, &variable, &value, 1);
+        state[i] = lact_nvs_state(b, block, i, batch);
+        if (fast->w[i].index != state[i].index) /* adding views leaves the fixed ones as they are */
+            value[i] = ttt_expand(b->g, fast->w[i], ttt_shape_of(b->g, state[i]));
     }
+    ttt_assign(b->g, state, value, LACT_FAST_WEIGHTS);
 }
 
 /* Why views cannot be added to a state; NULL when they can.  The state must be a plain sum over tokens, and

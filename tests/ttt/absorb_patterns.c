@@ -1,6 +1,7 @@
 /* The patterns: from what a product can finish to what it must leave. */
 #include "tests/ttt/absorb_patterns.h"
 
+#include "ttt/ops/layernorm/layernorm.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/optimiser/optimiser.h"
@@ -165,6 +166,36 @@ static ttt_tensor add_square(ttt_graph *g, const struct operands *x)
     return ttt_add(g, product(g, x), ttt_square(g, x->c));
 }
 
+enum { FEW = 5 };
+
+static ttt_tensor few_outputs(ttt_graph *g, const struct operands *x)
+{
+    ttt_tensor c = ttt_contiguous(g, ttt_slice(g, x->c, 2, 3, FEW));
+    return ttt_add(g, ttt_linear(g, x->a, ttt_slice(g, x->w, 0, 4, FEW), TTT_NONE, TTT_IDENTITY), c);
+}
+
+static ttt_tensor sums_of_few(ttt_graph *g, const struct operands *x)
+{
+    ttt_tensor b = ttt_transpose(g, ttt_slice(g, x->w, 1, 7, FEW), 0, 1);
+    return ttt_sub(g, x->c, ttt_scale(g, ttt_matmul(g, ttt_slice(g, x->a, 2, 16, FEW), b), 0.7F));
+}
+
+/* The gradient of c under a normalisation with a residual around it. */
+static ttt_tensor norm_gradient(ttt_graph *g, const struct operands *x)
+{
+    ttt_tensor y = ttt_add(g, x->c, ttt_layernorm(g, x->c, TTT_NONE, TTT_NONE, 1e-5F)), dc;
+    ttt_gradient_from(g, y, x->c, &x->c, 1, &dc);
+    return dc;
+}
+
+/* Two nodes share the sum: the first is no part of a joint node when the product can take it. */
+static ttt_tensor add_and_scale(ttt_graph *g, const struct operands *x)
+{
+    ttt_tensor sum = add(g, x);
+    ttt_output(g, "scaled", ttt_mul(g, sum, ttt_slice(g, x->c, 1, 2, 1)));
+    return sum;
+}
+
 static const struct pattern patterns[] = {
     {"a b + c", add, 0},
     {"c + a b", add_to, 0},
@@ -183,6 +214,10 @@ static const struct pattern patterns[] = {
     {"sum of a b, + x w", sum_and_add, 0},
     {"x w + bias + c", residual, 0},
     {"x w + c", residual_no_bias, 0},
+    {"x w + c, few outputs", few_outputs, 0},
+    {"c - 0.7 a b, sums of few", sums_of_few, 0},
+    {"a b + c, and times c", add_and_scale, 1},
+    {"gradient of c + norm(c)", norm_gradient, 0, .no_gradient = true},
     {"silu(x w) + c", activated_residual, 1},
     {"x w - c", linear_less, 1},
     {"a b + c, and a b is read", add_shared, 1},

@@ -15,7 +15,8 @@ struct operands {
 struct pattern {
     const char *name;
     ttt_tensor (*build)(ttt_graph *g, const struct operands *x);
-    int left; /* pointwise nodes in the plan */
+    int left;         /* pointwise nodes in the plan */
+    bool no_gradient; /* an operator in it has none */
 };
 
 /* Pattern number i; its name is NULL past the last. */

@@ -1,9 +1,10 @@
-/* Absorbing: the pointwise work behind a product becomes the product's epilogue.
+/* Absorbing: the pointwise work behind a product becomes the product's epilogue.  What is said of products
+ * here holds for any operator that can finish its results.
  *
  * Operators say what they can finish their results with (ttt_operator.absorb); this file decides when that is
  * right: nothing else reads the result, what is read beside it has the same elements in the same order, and
- * no node with effects stands between the two.  The product moves to the later node's place, where all of its
- * operands are there.
+ * no node with effects, nor one that reads another result of the product, stands between the two.  The
+ * product moves to the later node's place, where all of its operands are there.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,24 @@ static bool is_near(const struct absorption *a, const struct pair *pair)
     return between <= NEAR;
 }
 
+static bool reads_any_of(const struct absorption *a, const struct plan_node *node,
+                         const struct plan_node *product)
+{
+    for (int i = 0; i < node->n_in; i++)
+        for (int k = 0; k < product->n_out && ttt_exists(node->in[i]); k++)
+            if (tensor_of(a, node->in[i])->storage == tensor_of(a, product->out[k])->storage)
+                return true;
+    return false;
+}
+
+static bool is_read_between(const struct absorption *a, const struct pair *pair)
+{
+    for (int n = pair->product + 1; n < pair->next; n++)
+        if (a->plan->nodes[n].op && reads_any_of(a, &a->plan->nodes[n], &a->plan->nodes[pair->product]))
+            return true;
+    return false;
+}
+
 static bool could_absorb(const struct absorption *a, const struct pair *pair)
 {
     const struct plan_node *product = &a->plan->nodes[pair->product], *next = &a->plan->nodes[pair->next];
@@ -56,7 +75,7 @@ static bool could_absorb(const struct absorption *a, const struct pair *pair)
     return same_elements(a, product->out[0], result) && same_elements(a, result, next->out[0]) &&
            (pair->other == ALONE || (same_elements(a, result, next->in[pair->other]) &&
                                      !ttt_exists(product->in[product->op->absorbed_operand]))) &&
-           is_near(a, pair);
+           is_near(a, pair) && !is_read_between(a, pair);
 }
 
 /* The last node before `before` that makes an input of `next` and could absorb it; false when there is none.
@@ -110,6 +129,8 @@ static ttt_status merge(struct absorption *a, const struct pair *pair, void *att
     a->uses.readers[tensor_of(a, shaped)->storage] = 0;
     product->merged += next->merged;
     plan_node_clear(next);
+    for (int i = 0; i < product->n_out; i++)
+        a->uses.producer[tensor_of(a, product->out[i])->storage] = pair->next;
     *next = *product;
     *product = (struct plan_node){0};
     return TTT_OK;

@@ -5,8 +5,9 @@
  * producer, one with a single operand of full size, is repeated inside each of its readers, if all can take
  * it.
  *
- * Then neighbours that share operands are joined, so that these are read once: the later one moves up to the
- * earlier, if all that it reads is there by then, and the node has the outputs of both.
+ * Neighbours that share operands are joined, so that these are read once: the later one moves up to the
+ * earlier, if all that it reads is there by then, and the node has the outputs of both.  That comes after
+ * absorbing (absorb.c): a product that takes one of them saves more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,14 @@ ttt_status plan_fuse(ttt_plan *plan)
     for (int n = 0; n < plan->n_nodes && !status; n++)
         if (plan->nodes[n].op && plan->nodes[n].op->compose)
             status = fuse_into(&f, n);
+    plan_uses_destroy(&f.uses);
+    return status;
+}
+
+ttt_status plan_join(ttt_plan *plan)
+{
+    struct fusion f = {.plan = plan};
+    ttt_status status = plan_uses_create(&f.uses, plan);
     for (int n = 0; n < plan->n_nodes && !status; n++)
         if (plan->nodes[n].op && plan->nodes[n].op->compose)
             status = join_neighbours(&f, n);

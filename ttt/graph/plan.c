@@ -303,6 +303,7 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
     if (!options->keep_chains) {
         TRY(plan_fuse(plan));
         TRY(plan_absorb(plan));
+        TRY(plan_join(plan));
     }
     if (graph->activations == TTT_BF16)
         TRY(plan_lower_precision(plan));

@@ -74,6 +74,9 @@ ttt_status plan_fuse(ttt_plan *plan);
 /* Takes pointwise work behind products into them, as epilogues.  May leave nodes with op NULL behind. */
 ttt_status plan_absorb(ttt_plan *plan);
 
+/* Joins neighbours that share operands into one node.  May leave nodes with op NULL behind. */
+ttt_status plan_join(ttt_plan *plan);
+
 /* Chooses the type of every activation, and adds the conversions that this takes. */
 ttt_status plan_lower_precision(ttt_plan *plan);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/ttt/oracle/oracle.h"
+#include "ttt/ops/pointwise/pointwise.h"
 
 /* value[0]: eps.  Inputs: x, gain, bias. */
 static const struct op_case cases[] = {
@@ -26,6 +27,8 @@ static const struct op_case cases[] = {
     {"width 1024 + 8", {{{2, {11, 1032}}}, {{1, {1032}}}, {{1, {1032}}}}, .value = {1e-6}},
     {"many rows", {{{2, {1030, 20}}}, {{1, {20}}}, {{1, {20}}}}, .value = {1e-6}},
 };
+
+enum { N_CASES = sizeof cases / sizeof *cases };
 
 static struct op_case at(int i)
 {
@@ -76,7 +79,7 @@ static bool refused(int i, ttt_graph *g, ttt_tensor *out, const char *text[2])
 
 const struct op_test oracle_layernorm = {
     .op = "layernorm",
-    .n_cases = sizeof cases / sizeof *cases,
+    .n_cases = N_CASES,
     .at = at,
     .build = build,
     .forward = forward,
@@ -84,18 +87,30 @@ const struct op_test oracle_layernorm = {
     .refused = refused,
 };
 
-/* The backward operator has a fourth input, the cotangent, shaped as x. */
+/* The backward operator has a fourth input, the cotangent, shaped as x.  In half of its cases it is added to
+ * the gradient that flows around the normalisation: x times a fifth input is added to y. */
 static struct op_case backward_at(int i)
 {
-    struct op_case c = cases[i];
+    struct op_case c = cases[i % N_CASES];
     c.in[3] = (struct op_input){.shape = c.in[0].shape};
+    if (i >= N_CASES)
+        c.in[4] = c.in[3];
     return c;
+}
+
+/* x factor, in another shape on the way, which keeps the planner from fusing it with what follows. */
+static ttt_tensor times(ttt_graph *g, ttt_tensor x, ttt_tensor factor)
+{
+    const ttt_shape shape = ttt_shape_of(g, x), column = ttt_dims(ttt_shape_elements(shape), 1);
+    return ttt_reshape(g, ttt_mul(g, ttt_reshape(g, x, column), ttt_reshape(g, factor, column)), shape);
 }
 
 static int build_backward(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
 {
     ttt_tensor wanted[3], y = ttt_layernorm(g, in[0], in[1], in[2], (float)c->value[0]);
     int count = 0;
+    if (c->in[4].shape.rank)
+        y = ttt_add(g, y, times(g, in[0], in[4]));
     for (int i = 0; i < 3; i++)
         if (c->in[i].shape.rank)
             wanted[count++] = in[i];
@@ -126,14 +141,14 @@ static void backward(const struct op_case *c, const double *const *in, double *c
         }
         for (int64_t i = 0; i < width; i++) {
             double normal = (x[i] - m.mean) * m.scale, flow = dy[i] * (in[1] ? in[1][i] : 1);
-            out[0][row + i] = m.scale * (flow - sum - normal * dot);
+            out[0][row + i] = m.scale * (flow - sum - normal * dot) + (in[4] ? dy[i] * in[4][row + i] : 0);
         }
     }
 }
 
 const struct op_test oracle_layernorm_backward = {
     .op = "layernorm_backward",
-    .n_cases = sizeof cases / sizeof *cases,
+    .n_cases = 2 * N_CASES,
     .at = backward_at,
     .build = build_backward,
     .forward = backward,

@@ -1,10 +1,15 @@
 /* The operator "layernorm" and its gradient, with h = (x - mean) rstd and s = dy gain:
  *
- *     dx = rstd (s - mean(s) - h mean(s h)),   dgain = sum of dy h over rows,   dbias = sum of dy over rows
+ *     dx = rstd (s - mean(s) - h mean(s h)) + c,   dgain = sum of dy h over rows,   dbias = sum of dy over
+ * rows
+ *
+ * c is the gradient that flows around a residual branch, which the planner finds behind dx.
  */
 #include "ttt/ops/layernorm/layernorm.h"
 
 #include "ttt/ops/layernorm/layernorm_operator.h"
+#include "ttt/ops/pointwise/epilogue.h"
+#include "ttt/ops/pointwise/pointwise.h"
 
 static bool matches(ttt_graph *g, const char *name, ttt_tensor parameter, ttt_shape x)
 {
@@ -44,14 +49,29 @@ static void layernorm_gradient(ttt_graph *g, const ttt_node *node, const ttt_ten
 {
     ttt_tensor x = ttt_node_input(node, 0);
     ttt_shape shape = ttt_shape_of(g, x), width = ttt_dims(shape.size[shape.rank - 1]);
-    ttt_tensor inputs[] = {x, ttt_node_input(node, 1), ttt_node_output(node, 1), ttt_node_output(node, 2),
-                           ttt_contiguous(g, out_gradients[0])};
+    ttt_tensor inputs[] = {x,
+                           ttt_node_input(node, 1),
+                           ttt_node_output(node, 1),
+                           ttt_node_output(node, 2),
+                           ttt_contiguous(g, out_gradients[0]),
+                           TTT_NONE};
     ttt_output_spec specs[] = {{ttt_dtype_of(g, x), shape}, {TTT_F32, width}, {TTT_F32, width}};
     ttt_tensor outputs[3];
-    ttt_node_add(g, &ttt_op_layernorm_backward, NULL, inputs, 5, specs, 3, outputs);
+    ttt_node_add(g, &ttt_op_layernorm_backward, NULL, inputs, 6, specs, 3, outputs);
     for (int i = 0; i < 3; i++)
         if (wanted[i])
             in_gradients[i] = outputs[i];
+}
+
+/* dx + c */
+static bool backward_absorb(void *merged, const void *attributes, const ttt_operator *next,
+                            const void *next_attributes, int product)
+{
+    struct pointwise_epilogue epilogue;
+    (void)merged;
+    (void)attributes;
+    return next == &ttt_op_pointwise && pointwise_epilogue_of(next_attributes, product, &epilogue) &&
+           epilogue.form == POINTWISE_AFFINE && epilogue.alpha == 1 && epilogue.beta == 1;
 }
 
 static ttt_cost forward_cost(const ttt_launch *launch)
@@ -61,7 +81,8 @@ static ttt_cost forward_cost(const ttt_launch *launch)
 
 static ttt_cost backward_cost(const ttt_launch *launch)
 {
-    return (ttt_cost){.flops = 14 * (double)ttt_operand_elements(&launch->in[0])};
+    const double each = launch->in[5].dtype ? 15 : 14;
+    return (ttt_cost){.flops = each * (double)ttt_operand_elements(&launch->in[0])};
 }
 
 static const ttt_implementation *const forward_rows[] = {&ttt_layernorm_cpu,
@@ -83,8 +104,10 @@ const ttt_operator ttt_op_layernorm = {
 const ttt_operator ttt_op_layernorm_backward = {
     .name = "layernorm_backward",
     .cost = backward_cost,
-    .overwrites = 1 << 0 | 1 << 4,
-    .bf16_takes = 1 << 0 | 1 << 4,
+    .overwrites = 1 << 0 | 1 << 4 | 1 << 5,
+    .bf16_takes = 1 << 0 | 1 << 4 | 1 << 5,
     .bf16_gives = 1 << 0,
+    .absorb = backward_absorb,
+    .absorbed_operand = 5,
     .implementations = backward_rows,
 };

@@ -108,9 +108,10 @@ static ttt_status forward(const ttt_launch *launch)
     return TTT_OK;
 }
 
-/* One row of dx; adds the row's part to dgain and dbias.  dx may be dy or x. */
+/* One row of dx, with c added unless that is NULL; adds the row's part to dgain and dbias.  dx may be any of
+ * dy, x and c. */
 static void backward_row(const float *x, const float *gain, float mean, float rstd, const float *dy,
-                         float *dx, float *dgain, float *dbias, int64_t d)
+                         const float *c, float *dx, float *dgain, float *dbias, int64_t d)
 {
     float s_sum = 0, sh_sum = 0;
 #pragma omp simd reduction(+ : s_sum, sh_sum)
@@ -122,9 +123,15 @@ static void backward_row(const float *x, const float *gain, float mean, float rs
         dbias[i] += dy[i];
     }
     const float s_mean = s_sum / (float)d, sh_mean = sh_sum / (float)d;
+    if (!c) {
+#pragma omp simd
+        for (int64_t i = 0; i < d; i++)
+            dx[i] = rstd * (dy[i] * gain[i] - s_mean - (x[i] - mean) * rstd * sh_mean);
+        return;
+    }
 #pragma omp simd
     for (int64_t i = 0; i < d; i++)
-        dx[i] = rstd * (dy[i] * gain[i] - s_mean - (x[i] - mean) * rstd * sh_mean);
+        dx[i] = c[i] + rstd * (dy[i] * gain[i] - s_mean - (x[i] - mean) * rstd * sh_mean);
 }
 
 static int64_t chunks_of(int64_t rows)
@@ -146,6 +153,7 @@ static ttt_status backward(const ttt_launch *launch)
     float *ones = launch->workspace, *partials = ones + d; /* partials: (chunks, 2, d) */
     const float *x = launch->in[0].data, *gain = parameter_or(&launch->in[1], 1, ones, d);
     const float *mean = launch->in[2].data, *rstd = launch->in[3].data, *dy = launch->in[4].data;
+    const float *c = launch->in[5].data;
     float *dx = launch->out[0].data, *dgain = launch->out[1].data, *dbias = launch->out[2].data;
 #pragma omp parallel for schedule(static) num_threads(threads_for(launch))
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
@@ -154,7 +162,8 @@ static ttt_status backward(const ttt_launch *launch)
         float *partial = partials + chunk * 2 * d;
         memset(partial, 0, (size_t)(2 * d) * sizeof *partial);
         for (int64_t r = start; r < end; r++)
-            backward_row(x + r * d, gain, mean[r], rstd[r], dy + r * d, dx + r * d, partial, partial + d, d);
+            backward_row(x + r * d, gain, mean[r], rstd[r], dy + r * d, c ? c + r * d : NULL, dx + r * d,
+                         partial, partial + d, d);
     }
     if (dgain)
         ttt_sum_rows(partials, chunks, 2 * d, d, 1, dgain, 1);

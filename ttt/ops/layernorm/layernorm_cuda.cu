@@ -28,6 +28,8 @@ static ttt_status backward(const ttt_launch *launch)
     n.mean = floats(&launch->in[2]);
     n.rstd = floats(&launch->in[3]);
     n.dy = norm_rows_of(&launch->in[4]);
+    n.added = launch->in[5].data;
+    n.added_is_bf16 = launch->in[5].dtype == TTT_BF16;
     n.dgain = floats(&launch->out[1]);
     n.dbias = floats(&launch->out[2]);
     return norm_backward(launch, &n);

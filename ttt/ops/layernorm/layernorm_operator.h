@@ -1,10 +1,14 @@
 /* The operators "layernorm" and "layernorm_backward".
  *
- * layernorm:           x (..., d), gain (d) or none, bias (d) or none  ->  y (..., d), mean (rows), rstd
- * (rows) layernorm_backward:  x, gain or none, mean, rstd, dy (..., d)        ->  dx (..., d), dgain (d),
- * dbias (d)
+ * layernorm
+ * in   x (..., d); gain (d) or TTT_NONE; bias (d) or TTT_NONE
+ * out  y (..., d); mean (rows); rstd (rows), which is 1 / sqrt(var + eps)
  *
- * rstd is 1 / sqrt(var + eps).  x and dy are contiguous.
+ * layernorm_backward
+ * in   x; gain or TTT_NONE; mean; rstd; dy (..., d); c (..., d), added to dx, or TTT_NONE
+ * out  dx (..., d); dgain (d); dbias (d)
+ *
+ * x, dy and c are contiguous.  Builders leave c out; the planner puts it in (ttt_operator.absorb).
  */
 #ifndef TTT_OPS_LAYERNORM_LAYERNORM_OPERATOR_H
 #define TTT_OPS_LAYERNORM_LAYERNORM_OPERATOR_H

@@ -29,6 +29,8 @@ struct normalisation {
     float *mean, *rstd;       /* (rows); written forward, unless NULL, and read backward */
     void *y;                  /* y or dx: (rows, d), contiguous; may be x or dy */
     bool y_is_bf16;
+    const void *added; /* to dx: as that, or NULL */
+    bool added_is_bf16;
     float *dgain, *dbias; /* (d), or NULL */
 };
 
@@ -66,7 +68,7 @@ template <class F> ttt_status norm_by_width(int d, F f)
 /* Whether rows begin at multiples of 16 bytes. */
 bool norm_rows_are_aligned(const norm_rows *x);
 
-/* Whether rows can be read and written by 16 bytes, and held in registers. */
+/* Whether rows can be read and written by 16 bytes, and held in registers; what is added is of dy's type. */
 bool norm_in_registers(const normalisation *n);
 
 /* Element 0 of a row. */
@@ -114,17 +116,22 @@ __device__ inline void norm_load(const T *row, int d, int lane, norm_part<CHUNKS
     }
 }
 
+/* Piece c of it as numbers. */
+template <int CHUNKS, class T>
+__device__ inline void norm_convert(const norm_part<CHUNKS, T> &part, int c, float (&x)[8])
+{
+    T value[8];
+    memcpy(value, part.bits[c], sizeof value);
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        x[i] = to_float(value[i]);
+}
 template <int CHUNKS, class T>
 __device__ inline void norm_convert(const norm_part<CHUNKS, T> &part, float (&x)[CHUNKS][8])
 {
 #pragma unroll
-    for (int c = 0; c < CHUNKS; c++) {
-        T value[8];
-        memcpy(value, part.bits[c], sizeof value);
-#pragma unroll
-        for (int i = 0; i < 8; i++)
-            x[c][i] = to_float(value[i]);
-    }
+    for (int c = 0; c < CHUNKS; c++)
+        norm_convert(part, c, x[c]);
 }
 
 /* Eight neighbours of a parameter, `otherwise` where it is not given. */

@@ -1,14 +1,10 @@
 /* The gradient of normalising rows on CUDA.
  *
- * Reads x and dy once, writes dx once.  A fixed number of blocks go over the rows, and keep their sums for
- * dgain and dbias in registers; a second kernel adds up the blocks' sums, in order.
+ * Reads x, dy and what is added to dx once, writes dx once.  A fixed number of blocks go over the rows, and
+ * keep their sums for dgain and dbias in registers; a second kernel adds up the blocks' sums, in order.
  */
 #include "ttt/ops/layernorm/norm.cuh"
-
-enum {
-    COLUMNS = 32, /* of a block of the second kernel */
-    SLICES = 16,  /* of the blocks whose sums it adds, taken together at the end */
-};
+#include "ttt/ops/reduce/parts.cuh"
 
 /* Adds up what the groups of a block have in `part`, first within warps, then warp after warp; element
  * (c, i) of lane l goes to sums[(c * 8 + i) * LANES + l], where neighbouring lanes meet no bank twice. */
@@ -68,10 +64,12 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
         const int nearest = min(row, n.rows - 1), d = row < n.rows ? n.d : 0;
         const int64_t x_start = norm_row_start(n.x, nearest), dy_start = norm_row_start(n.dy, nearest);
         norm_part<CHUNKS, X> x_part;
-        norm_part<CHUNKS, DY> dy_part;
+        norm_part<CHUNKS, DY> dy_part, added_part;
         float x[CHUNKS][8], dy[CHUNKS][8];
         norm_load<LANES>(static_cast<const X *>(n.x.data) + x_start, d, lane, x_part);
         norm_load<LANES>(static_cast<const DY *>(n.dy.data) + dy_start, d, lane, dy_part);
+        norm_load<LANES>(n.added ? static_cast<const DY *>(n.added) + (int64_t)nearest * n.d : NULL,
+                         n.added ? d : 0, lane, added_part);
         const float mean = n.centred ? n.mean[nearest] : 0, rstd = n.rstd[nearest];
         norm_convert(x_part, x);
         norm_convert(dy_part, dy);
@@ -100,9 +98,10 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
             if (at >= d)
                 break;
             float dx[8];
+            norm_convert(added_part, c, dx);
 #pragma unroll
             for (int i = 0; i < 8; i++)
-                dx[i] = rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
+                dx[i] += rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
             norm_store(n.y, n.y_is_bf16, (int64_t)row * n.d + at, dx);
         }
     }
@@ -137,30 +136,12 @@ static __global__ void __launch_bounds__(NORM_THREADS)
         for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS) {
             const float h = (load_any(n.x.data, n.x.is_bf16, x_start + i) - mean) * rstd;
             const float dy = load_any(n.dy.data, n.dy.is_bf16, dy_start + i);
-            store_any(n.y, n.y_is_bf16, (int64_t)row * n.d + i,
-                      rstd * (dy * (n.gain ? n.gain[i] : 1) - s_mean - h * sh_mean));
+            const int64_t at = (int64_t)row * n.d + i;
+            store_any(n.y, n.y_is_bf16, at,
+                      rstd * (dy * (n.gain ? n.gain[i] : 1) - s_mean - h * sh_mean) +
+                          (n.added ? load_any(n.added, n.added_is_bf16, at) : 0));
         }
     }
-}
-
-/* dgain and dbias out of partials (blocks, 2, d). */
-static __global__ void __launch_bounds__(COLUMNS *SLICES)
-    add_partials(const float *partials, int blocks, int d, float *dgain, float *dbias)
-{
-    __shared__ float slices[SLICES][COLUMNS];
-    const int column = (int)(blockIdx.x * COLUMNS + threadIdx.x);
-    float sum = 0;
-    if (column < 2 * d)
-        for (int b = (int)threadIdx.y; b < blocks; b += SLICES)
-            sum += partials[(int64_t)b * 2 * d + column];
-    slices[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    float *to = column < d ? dgain : dbias;
-    if (threadIdx.y > 0 || column >= 2 * d || !to)
-        return;
-    for (int i = 1; i < SLICES; i++)
-        sum += slices[i][threadIdx.x];
-    to[column % d] = sum;
 }
 
 /* As many as are resident, and none without rows: a block takes 8 or more at a time. */
@@ -199,6 +180,5 @@ ttt_status norm_backward(const ttt_launch *launch, const normalisation *n)
     TRY(run_rows(launch, n, blocks, partials));
     if (!partials)
         return TTT_OK;
-    return enqueue(launch, add_partials, blocks_for(2 * n->d, COLUMNS), dim3(COLUMNS, SLICES), 0, partials,
-                   blocks, n->d, n->dgain, n->dbias);
+    return add_parts(launch, partials, blocks, 2 * n->d, n->dgain, n->d, n->dbias);
 }

@@ -74,6 +74,7 @@ bool norm_rows_are_aligned(const norm_rows *x)
 
 bool norm_in_registers(const normalisation *n)
 {
-    return n->d % 8 == 0 && n->d <= NORM_WIDEST && norm_rows_are_aligned(&n->x) && norm_rows_are_aligned(&n->dy) &&
-           is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias);
+    return n->d % 8 == 0 && n->d <= NORM_WIDEST && norm_rows_are_aligned(&n->x) &&
+           norm_rows_are_aligned(&n->dy) && is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias) &&
+           is_aligned(n->added) && (!n->added || n->added_is_bf16 == n->dy.is_bf16);
 }

@@ -25,11 +25,13 @@ struct ttt_linear_attributes {
 extern const ttt_operator ttt_op_linear;
 extern const ttt_implementation ttt_linear_cpu; /* our own kernel; bias and activation in cache */
 extern const ttt_implementation ttt_linear_cblas;
+extern const ttt_implementation ttt_linear_skinny; /* few outputs, in bf16 */
 extern const ttt_implementation ttt_linear_cuda;
 
 extern const ttt_operator ttt_op_weight_gradient;
 extern const ttt_implementation ttt_weight_gradient_cpu; /* our own kernel; d is summed while it is packed */
 extern const ttt_implementation ttt_weight_gradient_cblas;
+extern const ttt_implementation ttt_weight_gradient_skinny; /* few outputs */
 extern const ttt_implementation ttt_weight_gradient_cuda;
 
 /* The gradients of a linear layer's weight (out, in) and bias (out), d (rows, out) being that of its sums and

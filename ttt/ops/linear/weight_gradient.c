@@ -54,7 +54,7 @@ static const ttt_implementation *const implementations[] = {
     &ttt_weight_gradient_cblas,
     &ttt_weight_gradient_cpu,
 #endif
-    TTT_CUDA_ROW(&ttt_weight_gradient_cuda) NULL,
+    TTT_CUDA_ROW(&ttt_weight_gradient_skinny) TTT_CUDA_ROW(&ttt_weight_gradient_cuda) NULL,
 };
 
 const ttt_operator ttt_op_weight_gradient = {

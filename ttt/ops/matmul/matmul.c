@@ -221,7 +221,8 @@ static const ttt_implementation *const implementations[] = {
     &ttt_matmul_small,
     &ttt_matmul_packed,
 #endif
-    TTT_CUDA_ROW(&ttt_matmul_tensor) TTT_CUDA_ROW(&ttt_matmul_cublas) TTT_CUDA_ROW(&ttt_matmul_cuda) NULL,
+    TTT_CUDA_ROW(&ttt_matmul_skinny) TTT_CUDA_ROW(&ttt_matmul_tensor) TTT_CUDA_ROW(&ttt_matmul_cublas)
+        TTT_CUDA_ROW(&ttt_matmul_cuda) NULL,
 };
 
 const ttt_operator ttt_op_matmul = {

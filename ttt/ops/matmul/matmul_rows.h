@@ -27,6 +27,7 @@ extern const ttt_operator ttt_op_matmul;
 extern const ttt_implementation ttt_matmul_small;  /* small matrices: own kernel, no call overhead */
 extern const ttt_implementation ttt_matmul_packed; /* large matrices: own kernel, packed operands */
 extern const ttt_implementation ttt_matmul_cblas;
+extern const ttt_implementation ttt_matmul_skinny; /* sums of few terms */
 extern const ttt_implementation ttt_matmul_tensor; /* small matrices in bf16, by one launch */
 extern const ttt_implementation ttt_matmul_cublas; /* as few calls of cuBLASLt as the strides allow */
 extern const ttt_implementation ttt_matmul_cuda;   /* own kernel: anything */

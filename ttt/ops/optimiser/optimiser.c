@@ -101,15 +101,27 @@ void ttt_moving_average(ttt_graph *g, const ttt_tensor *averages, const ttt_tens
     free(inputs);
 }
 
-void ttt_accumulate(ttt_graph *g, const ttt_tensor *sums, const ttt_tensor *x, int count)
+static void accumulate(ttt_graph *g, const char *what, const ttt_tensor *sums, const ttt_tensor *x, int count,
+                       bool anew)
 {
+    const struct ttt_accumulate_attributes attributes = {.anew = anew};
     ttt_tensor *inputs = ttt_tensor_list(g, 2 * count);
     if (!inputs)
         return;
-    const int n = pair_up(g, "accumulate", sums, x, count, inputs);
+    const int n = pair_up(g, what, sums, x, count, inputs);
     if (n > 0)
-        ttt_node_add(g, &ttt_op_accumulate, NULL, inputs, n, NULL, 0, NULL);
+        ttt_node_add(g, &ttt_op_accumulate, &attributes, inputs, n, NULL, 0, NULL);
     free(inputs);
+}
+
+void ttt_accumulate(ttt_graph *g, const ttt_tensor *sums, const ttt_tensor *x, int count)
+{
+    accumulate(g, "accumulate", sums, x, count, false);
+}
+
+void ttt_assign(ttt_graph *g, const ttt_tensor *variables, const ttt_tensor *x, int count)
+{
+    accumulate(g, "assign", variables, x, count, true);
 }
 
 void ttt_clear(ttt_graph *g, const ttt_tensor *variables, int count)
@@ -137,7 +149,10 @@ static ttt_cost average_cost(const ttt_launch *launch)
 
 static ttt_cost accumulate_cost(const ttt_launch *launch)
 {
+    const struct ttt_accumulate_attributes *attributes = launch->attributes;
     const double elements = (double)ttt_elements_of_all(launch, 0, 2);
+    if (attributes->anew)
+        return (ttt_cost){.bytes = 8 * elements};
     return (ttt_cost){.flops = elements, .bytes = 12 * elements};
 }
 
@@ -163,8 +178,11 @@ const ttt_operator ttt_op_moving_average = {.name = "moving_average",
                                             .has_effect = true,
                                             .implementations = average_rows};
 
-const ttt_operator ttt_op_accumulate = {
-    .name = "accumulate", .cost = accumulate_cost, .has_effect = true, .implementations = accumulate_rows};
+const ttt_operator ttt_op_accumulate = {.name = "accumulate",
+                                        .attribute_size = sizeof(struct ttt_accumulate_attributes),
+                                        .cost = accumulate_cost,
+                                        .has_effect = true,
+                                        .implementations = accumulate_rows};
 
 const ttt_operator ttt_op_clear = {
     .name = "clear", .cost = clear_cost, .has_effect = true, .implementations = clear_rows};

@@ -49,6 +49,9 @@ void ttt_moving_average(ttt_graph *g, const ttt_tensor *averages, const ttt_tens
 /* sum += x, for each pair; sums are variables, x any tensors or TTT_NONE for zero. */
 void ttt_accumulate(ttt_graph *g, const ttt_tensor *sums, const ttt_tensor *x, int count);
 
+/* variable = x, for each pair; what is TTT_NONE leaves its variable as it is. */
+void ttt_assign(ttt_graph *g, const ttt_tensor *variables, const ttt_tensor *x, int count);
+
 /* Fills variables with zeros. */
 void ttt_clear(ttt_graph *g, const ttt_tensor *variables, int count);
 

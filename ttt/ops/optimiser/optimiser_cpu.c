@@ -68,9 +68,18 @@ static void accumulate_piece(const ttt_launch *launch, const struct ttt_piece *p
         sum[i] += x[i];
 }
 
+static void assign_piece(const ttt_launch *launch, const struct ttt_piece *piece, const void *context)
+{
+    (void)context;
+    const ttt_operand *pair = &launch->in[2 * piece->i];
+    memcpy((float *)pair[0].data + piece->start, (const float *)pair[1].data + piece->start,
+           (size_t)piece->count * sizeof(float));
+}
+
 static ttt_status accumulate_run(const ttt_launch *launch)
 {
-    ttt_for_each_piece(launch, 0, 2, accumulate_piece, NULL);
+    const struct ttt_accumulate_attributes *attributes = launch->attributes;
+    ttt_for_each_piece(launch, 0, 2, attributes->anew ? assign_piece : accumulate_piece, NULL);
     return TTT_OK;
 }
 

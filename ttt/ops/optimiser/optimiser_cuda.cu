@@ -78,10 +78,16 @@ static __global__ void __launch_bounds__(PIECE_THREADS) accumulate(const tensor_
     for_each_element<1 << 0>(group_of_block(list), [=](float(&x)[2]) { x[0] += x[1]; });
 }
 
+static __global__ void __launch_bounds__(PIECE_THREADS) assign(const tensor_list<2> list)
+{
+    for_each_element<1 << 0>(group_of_block(list), [=](float(&x)[2]) { x[0] = x[1]; });
+}
+
 static ttt_status accumulate_run(const ttt_launch *launch)
 {
+    const auto *attributes = static_cast<const ttt_accumulate_attributes *>(launch->attributes);
     return for_each_list<2>(launch, 0, no_value, [&](const auto &list, unsigned pieces, int64_t) {
-        return enqueue(launch, accumulate, pieces, PIECE_THREADS, 0, list);
+        return enqueue(launch, attributes->anew ? assign : accumulate, pieces, PIECE_THREADS, 0, list);
     });
 }
 

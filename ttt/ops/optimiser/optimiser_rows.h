@@ -35,6 +35,9 @@ struct ttt_moving_average_attributes {
 };
 
 /* accumulate: inputs sum, x for each pair; clear: inputs are the variables; no outputs. */
+struct ttt_accumulate_attributes {
+    bool anew; /* sum = x, whatever it was */
+};
 
 extern const ttt_operator ttt_op_gradient_norm;
 extern const ttt_operator ttt_op_adamw;
