@@ -49,7 +49,9 @@ ttt_tensor ttt_conv3x3_residual(ttt_graph *g, ttt_tensor x, ttt_tensor kernel, t
     return convolve(g, x, kernel, bias, (struct ttt_conv3x3_attributes){.adds_input = true});
 }
 
-ttt_tensor ttt_conv3x3_kernel_gradient(ttt_graph *g, ttt_tensor x, ttt_tensor y, bool per_sample)
+/* The kernel gradient, and, unless y_sum is NULL, the sum of y beside it. */
+static ttt_tensor differentiate_kernel(ttt_graph *g, ttt_tensor x, ttt_tensor y, bool per_sample,
+                                       ttt_tensor *y_sum)
 {
     if (!ttt_valid(x) || !ttt_valid(y))
         return TTT_INVALID;
@@ -62,8 +64,19 @@ ttt_tensor ttt_conv3x3_kernel_gradient(ttt_graph *g, ttt_tensor x, ttt_tensor y,
                               ttt_shape_text(shape, a), ttt_shape_text(ttt_shape_of(g, y), b));
     const int64_t batch = shape.size[0], channels = shape.size[3];
     const ttt_tensor inputs[] = {with_unit_channels(g, x), with_unit_channels(g, y)};
-    return ttt_node_add_one(g, &ttt_op_conv3x3_kernel_gradient, NULL, inputs, 2, ttt_dtype_of(g, x),
-                            per_sample ? ttt_dims(batch, channels, 3, 3) : ttt_dims(channels, 3, 3));
+    const ttt_output_spec specs[] = {
+        {ttt_dtype_of(g, x), per_sample ? ttt_dims(batch, channels, 3, 3) : ttt_dims(channels, 3, 3)},
+        {ttt_dtype_of(g, y), ttt_dims(channels)}};
+    ttt_tensor outputs[2];
+    ttt_node_add(g, &ttt_op_conv3x3_kernel_gradient, NULL, inputs, 2, specs, y_sum ? 2 : 1, outputs);
+    if (y_sum)
+        *y_sum = outputs[1];
+    return outputs[0];
+}
+
+ttt_tensor ttt_conv3x3_kernel_gradient(ttt_graph *g, ttt_tensor x, ttt_tensor y, bool per_sample)
+{
+    return differentiate_kernel(g, x, y, per_sample, NULL);
 }
 
 /* For y = conv(x, k): x gets the convolution of y's gradient with k turned, k the kernel gradient of both.
@@ -82,26 +95,30 @@ static void conv3x3_gradient(ttt_graph *g, const ttt_node *node, const ttt_tenso
         in_gradients[0] = convolve(
             g, dy, kernel, TTT_NONE,
             (struct ttt_conv3x3_attributes){.flipped = !flipped, .adds_input = attributes->adds_input});
+    /* A kernel for all samples is summed as the bias is; with a bias it was not turned, so dy is y. */
+    const bool per_sample = ttt_shape_of(g, kernel).rank == 4, together = wanted[1] && !per_sample;
     if (wanted[1])
-        in_gradients[1] = ttt_conv3x3_kernel_gradient(g, flipped ? dy : x, flipped ? x : dy,
-                                                      ttt_shape_of(g, kernel).rank == 4);
-    if (wanted[2])
+        in_gradients[1] = differentiate_kernel(g, flipped ? dy : x, flipped ? x : dy, per_sample,
+                                               wanted[2] && together ? &in_gradients[2] : NULL);
+    if (wanted[2] && !together)
         in_gradients[2] = ttt_reshape(g, ttt_sum(g, dy, 0x7), ttt_dims(ttt_size(g, dy, 3)));
 }
 
 /* T(x, k, y) is linear in each: with k's cotangent in the place of k, x gets the turned convolution of y and
- * y the convolution of x. */
+ * y the convolution of x, to which the cotangent of the sum of y is the bias. */
 static void kernel_gradient_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor *out_gradients,
                                      const bool *wanted, ttt_tensor *in_gradients)
 {
     const ttt_tensor x = ttt_node_input(node, 0), y = ttt_node_input(node, 1);
     const ttt_tensor dk = out_gradients[0];
-    if (!ttt_exists(dk))
-        return;
-    if (wanted[0])
+    const ttt_tensor dsum = ttt_node_output_count(node) > 1 ? out_gradients[1] : TTT_NONE;
+    if (wanted[0] && ttt_exists(dk))
         in_gradients[0] = convolve(g, y, dk, TTT_NONE, (struct ttt_conv3x3_attributes){.flipped = true});
-    if (wanted[1])
-        in_gradients[1] = ttt_conv3x3(g, x, dk, TTT_NONE);
+    if (wanted[1] && ttt_exists(dk))
+        in_gradients[1] = ttt_conv3x3(g, x, dk, ttt_exists(dsum) ? ttt_contiguous(g, dsum) : TTT_NONE);
+    else if (wanted[1] && ttt_exists(dsum))
+        in_gradients[1] =
+            ttt_expand(g, ttt_reshape(g, dsum, ttt_dims(1, 1, 1, ttt_size(g, y, 3))), ttt_shape_of(g, y));
 }
 
 /* Nine multiply-adds for each element of x; the graph counts the bytes. */

@@ -1,6 +1,7 @@
-/* Depthwise 3x3 convolution on CUDA: a block has a tile with its margin in shared memory, and computes it
- * with the taps and two unfinished rows in registers.  Reads x once (the margins of larger pictures twice)
- * and writes y. */
+/* Depthwise 3x3 convolution on CUDA: a warp slides down a strip with the taps and two unfinished rows in
+ * registers.  Reads x once (the margins of strips and of larger pictures twice, mostly from a cache) and
+ * writes y.  A row of a strip of bf16 is 190 instructions for 14 elements of each lane, half as many as the
+ * time of its bytes has room for. */
 #include "ttt/ops/conv3x3/conv3x3_cuda.cuh"
 
 /* The kernels: tap (u, v) of channel c for sample b at b * sample + c * channel + u * row + v * column. */
@@ -11,97 +12,111 @@ struct kernels {
 };
 
 /* taps[9 c + t] for the group's channels, turned where they are to be; x itself is one more in the middle. */
-__device__ inline void lay_out_taps(float *taps, const kernels &k, const conv3x3_place &place,
+__device__ inline void lay_out_taps(float *taps, const kernels &k, int64_t sample, int64_t channel0,
                                     int64_t channels)
 {
-    for (int i = (int)threadIdx.x; i < GROUP * 9; i += (int)blockDim.x) {
-        const int c = i / 9, t = i % 9, turned = k.flipped ? 8 - t : t;
-        const int64_t at = place.sample * k.sample + (place.channel + c) * k.channel + turned / 3 * k.row +
-                           turned % 3 * k.column;
-        taps[i] = place.channel + c < channels ? k.at[at] + (float)(k.adds_input && t == 4) : 0;
+    for (int c = (int)threadIdx.x; c < GROUP; c += (int)blockDim.x) {
+        const float *from = k.at + sample * k.sample + (channel0 + c) * k.channel;
+#pragma unroll
+        for (int t = 0; t < 9; t++)
+            taps[9 * c + (k.flipped ? 8 - t : t)] =
+                channel0 + c < channels ? from[t / 3 * k.row + t % 3 * k.column] : 0;
+        taps[9 * c + 4] += (float)k.adds_input;
     }
 }
 
-/* The lane's two channels of one pixel, those of them that exist. */
-template <class U>
-__device__ inline void store_pixel(U *y, int64_t channels, bool in_pairs, const float (&value)[2])
-{
-    if (in_pairs) {
-        if (channels > 0)
-            store<2>(y, value);
-        return;
-    }
-    for (int k = 0; k < 2; k++)
-        if (k < channels)
-            y[k] = from_float<U>(value[k]);
-}
-
-/* The output rows that pixels add to: `above` is finished with the row below it. */
-struct unfinished {
-    float above[2][2], level[2][2], below[2][2]; /* by column and channel */
+/* Output rows that a row of pixels adds to and leaves unfinished, by column and channel. */
+template <int COLUMNS> struct unfinished {
+    float level[COLUMNS][2], below[COLUMNS][2];
 };
 
-/* Adds a row of pixels to the three output rows that meet it in kernel rows 2, 1 and 0. */
-__device__ inline void add_pixels(unfinished &y, const float (&x)[4][2], const float (&tap)[18],
-                                  const float (&bias)[2])
+/* Adds the row of pixels that is next to the three output rows that meet it in kernel rows 2, 1 and 0; the
+ * first of them is then done: done(y) takes its columns in order. */
+template <int COLUMNS, class T, class Done>
+__device__ inline void add_row(unfinished<COLUMNS> &y, row_reader<T, COLUMNS, 1> &rows,
+                               const float (&tap)[18], const float (&bias)[2], Done done)
 {
+    float x[COLUMNS + 2][2];
+    unpack(x[0], rows.take(0));
+    unpack(x[1], rows.take(1));
 #pragma unroll
-    for (int n = 0; n < 4; n++) {
-        const int j = n / 2, k = n % 2;
-        float above = y.level[j][k], level = y.below[j][k], below = bias[k];
+    for (int j = 0; j < COLUMNS; j++) {
+        float above[2];
+        unpack(x[j + 2], rows.take(j + 2));
 #pragma unroll
-        for (int v = 0; v < 3; v++) {
-            above += x[j + v][k] * tap[9 * k + 6 + v];
-            level += x[j + v][k] * tap[9 * k + 3 + v];
-            below += x[j + v][k] * tap[9 * k + v];
+        for (int k = 0; k < 2; k++) {
+            float level = y.below[j][k], below = bias[k];
+            above[k] = y.level[j][k];
+#pragma unroll
+            for (int v = 0; v < 3; v++) {
+                above[k] += x[j + v][k] * tap[9 * k + 6 + v];
+                level += x[j + v][k] * tap[9 * k + 3 + v];
+                below += x[j + v][k] * tap[9 * k + v];
+            }
+            y.level[j][k] = level;
+            y.below[j][k] = below;
         }
-        y.above[j][k] = above;
-        y.level[j][k] = level;
-        y.below[j][k] = below;
+        done(above);
+    }
+    rows.next_row();
+}
+
+/* The lane's two channels of a pixel, those of them that exist. */
+template <int COLUMNS, class U>
+__device__ inline void store_pixel(U *y, int channels, const float (&value)[2])
+{
+    if constexpr (COLUMNS > 1) {
+        *reinterpret_cast<channel_pair<U> *>(y) = pack<U>(value);
+    } else {
+        y[0] = from_float<U>(value[0]);
+        if (channels > 1)
+            y[1] = from_float<U>(value[1]);
     }
 }
 
-template <class T, class U>
-static __global__ void __launch_bounds__(MOST_THREADS)
-    convolve(pictures<T> x, kernels kernel, const float *bias, U *y, conv3x3_cut cut)
+template <int COLUMNS, class T, class U>
+static __global__ void __launch_bounds__(MOST_THREADS, resident<T>)
+    convolve(const pictures<const T> x, const kernels kernel, const float *bias, const pictures<U> y,
+             const conv3x3_cut cut)
 {
-    DYNAMIC_SHARED(float, taps);
-    T *tile = reinterpret_cast<T *>(taps + GROUP * 9);
-    const int columns = cut.columns + 2, pair = (int)threadIdx.x / WARP * 2;
-    const conv3x3_place place = place_of(cut, blockIdx.x / cut.groups, (int)(blockIdx.x % cut.groups));
-    const int64_t c = place.channel + threadIdx.x % WARP * 2, channels = cut.channels - c;
-    fill_tile(tile, x, cut, place, 1);
-    copy_commit();
-    lay_out_taps(taps, kernel, place, cut.channels);
-    copy_wait<0>();
+    __shared__ float taps[GROUP * 9];
+    const unsigned group = blockIdx.x % cut.groups;
+    const conv3x3_place place = place_of<COLUMNS>(cut, blockIdx.x / cut.groups, group);
+    row_reader<T, COLUMNS, 1> rows(x, cut, place, place.first, place.end);
+    lay_out_taps(taps, kernel, place.sample, (int64_t)group * GROUP, cut.channels);
     __syncthreads();
+    if (place.channels == 0 || place.rows == 0)
+        return;
 
-    float tap[18], pixels[4][2], constant[2];
+    float tap[18], constant[2];
     load_taps(tap, taps + threadIdx.x % WARP * 18);
 #pragma unroll
     for (int k = 0; k < 2; k++)
-        constant[k] = bias && k < channels ? bias[c + k] : 0;
-    unfinished sum = {};
-    for (int i = 0; i < 2; i++) {
-        load_pixels(pixels, tile, i * columns + pair);
-        add_pixels(sum, pixels, tap, constant);
+        constant[k] = bias && k < place.channels ? bias[place.channel + k] : 0;
+    unfinished<COLUMNS> sum;
+#pragma unroll
+    for (int n = 0; n < 2 * COLUMNS; n++)
+        sum.level[n / 2][n % 2] = sum.below[n / 2][n % 2] = constant[n % 2];
+    U *to = y.at(place, place.row, place.column);
+    auto store = [&](const float(&value)[2]) {
+        store_pixel<COLUMNS>(to, place.channels, value);
+        to += y.column;
+    };
+#pragma unroll 1
+    for (int i = place.first; i < place.end; i++) {
+        const bool has_above = i > place.row;
+        add_row(sum, rows, tap, constant, [&](const float(&value)[2]) {
+            if (has_above)
+                store(value);
+        });
+        if (has_above)
+            to += y.row - COLUMNS * y.column;
     }
-    const int64_t column = place.column + pair, row_step = cut.width * cut.channels;
-    const bool first = column < cut.width, second = column + 1 < cut.width, in_pairs = cut.channels % 2 == 0;
-    const int rows = (int)(cut.height - place.row < cut.rows ? cut.height - place.row : cut.rows);
-    const T *from = tile + (2 * columns + pair) * GROUP;
-    U *to = y + ((place.sample * cut.height + place.row) * cut.width + column) * cut.channels + c;
-#pragma unroll 3
-    for (int i = 0; i < rows; i++) {
-        load_pixels(pixels, from, 0);
-        add_pixels(sum, pixels, tap, constant);
-        if (first)
-            store_pixel(to, channels, in_pairs, sum.above[0]);
-        if (second)
-            store_pixel(to + cut.channels, channels, in_pairs, sum.above[1]);
-        from += columns * GROUP;
-        to += row_step;
-    }
+    if (place.end > place.row + place.rows)
+        return;
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+        store(sum.level[j]);
 }
 
 static bool supports(const ttt_launch *launch, const char **why)
@@ -133,16 +148,17 @@ static kernels kernels_of(const ttt_launch *launch)
 static ttt_status run(const ttt_launch *launch)
 {
     const ttt_operand *x = &launch->in[0], *y = &launch->out[0];
-    const conv3x3_cut cut = cut_pictures(x->shape);
+    const conv3x3_cut cut = cut_pictures(x->shape, is_in_pairs(x) && is_in_pairs(y));
     const unsigned blocks = (unsigned)x->shape.size[0] * (unsigned)(cut.down * cut.across * cut.groups);
-    const int pixels = (cut.rows + 2) * (cut.columns + 2);
-    return by_type(x->dtype, [&](auto from) {
-        return by_type(y->dtype, [&](auto to) {
-            using T = decltype(from);
-            using U = decltype(to);
-            return enqueue(launch, convolve<T, U>, dim3(blocks), threads_of(cut),
-                           GROUP * (9 * sizeof(float) + pixels * sizeof(T)), pictures_of<T>(x),
-                           kernels_of(launch), (const float *)launch->in[2].data, (U *)y->data, cut);
+    return by_strip(cut, [&](auto columns) {
+        return by_type(x->dtype, [&](auto from) {
+            return by_type(y->dtype, [&](auto to) {
+                using T = decltype(from);
+                using U = decltype(to);
+                return enqueue(launch, convolve<decltype(columns)::value, T, U>, blocks, cut.warps * WARP, 0,
+                               pictures_of<const T>(x), kernels_of(launch), (const float *)launch->in[2].data,
+                               pictures_of<U>(y), cut);
+            });
         });
     });
 }

@@ -1,11 +1,13 @@
-/* Tiles of pictures in shared memory, for both operators of conv3x3 on CUDA.
+/* How pictures are shared out among warps, for both operators of conv3x3 on CUDA.
  *
- * A tile is up to 16 x 16 pixels of one picture and GROUP channels: pixel after pixel, whatever the picture's
- * strides.  A lane has two neighbouring channels, a warp two neighbouring columns of pixels, which it sweeps
- * from top to bottom.
+ * A lane has two neighbouring channels; a warp has a strip of columns, which it slides down row by row.  What
+ * it needs of a row is in registers, and the row below is under way.  A strip reads one column beyond either
+ * side, which comes from a cache the second time.
  */
 #ifndef TTT_OPS_CONV3X3_CONV3X3_CUDA_CUH
 #define TTT_OPS_CONV3X3_CONV3X3_CUDA_CUH
+
+#include <type_traits>
 
 #include "ttt/device/kernel.cuh"
 
@@ -13,96 +15,170 @@ extern "C" {
 #include "ttt/ops/conv3x3/conv3x3_rows.h"
 }
 
-enum { GROUP = 2 * WARP, MOST_SIDE = 16, MOST_THREADS = MOST_SIDE / 2 * WARP };
-
-/* How pictures are cut: into tiles of one size, and a tile's channels into groups. */
-struct conv3x3_cut {
-    int64_t height, width, channels;
-    int rows, columns; /* of a tile; columns are even */
-    int down, across;  /* tiles of a picture */
-    int groups;
+enum {
+    GROUP = 2 * WARP, /* channels of a warp */
+    STRIP = 7, /* columns: half of a picture of 224 pixels in patches of 16; the registers take no more */
+    MOST_ROWS = 16,
+    MOST_STRIPS = 4, /* of a block, a warp each */
+    MOST_THREADS = MOST_STRIPS * WARP
 };
 
-static inline conv3x3_cut cut_pictures(ttt_shape x)
+/* Blocks of MOST_THREADS that are to be resident: 24 warps with 80 registers, or 20 with 96. */
+template <class T> constexpr int resident = sizeof(T) == sizeof(bf16) ? 6 : 5;
+
+/* How pictures are cut: into tiles, one for a block, and these into strips.  Narrow pictures, and channels
+ * that are not aligned in pairs, are cut into single columns. */
+struct conv3x3_cut {
+    int height, width;
+    int64_t channels;
+    int strip, strips; /* columns of a strip, strips of a picture */
+    int rows, warps;   /* of a tile; its strips */
+    int down, across;  /* tiles of a picture */
+    int groups;        /* of channels */
+};
+
+static inline conv3x3_cut cut_pictures(ttt_shape x, bool in_pairs)
 {
-    const int64_t height = x.size[1], width = x.size[2];
-    conv3x3_cut cut = {.height = height, .width = width, .channels = x.size[3]};
-    cut.rows = (int)blocks_for(height, blocks_for(height, MOST_SIDE));
-    cut.columns = (int)blocks_for(width, blocks_for(width, MOST_SIDE));
-    cut.columns += cut.columns % 2;
-    cut.down = (int)blocks_for(height, cut.rows);
-    cut.across = (int)blocks_for(width, cut.columns);
+    conv3x3_cut cut = {};
+    cut.height = (int)x.size[1];
+    cut.width = (int)x.size[2];
+    cut.channels = x.size[3];
+    cut.strip = in_pairs && cut.width >= STRIP ? STRIP : 1;
+    cut.strips = (int)blocks_for(cut.width, cut.strip);
+    cut.across = (int)blocks_for(cut.strips, MOST_STRIPS);
+    cut.warps = (int)blocks_for(cut.strips, cut.across);
+    cut.down = (int)blocks_for(cut.height, MOST_ROWS);
+    cut.rows = (int)blocks_for(cut.height, cut.down);
     cut.groups = (int)blocks_for(x.size[3], GROUP);
     return cut;
 }
 
-static inline int threads_of(const conv3x3_cut &cut)
-{
-    return cut.columns / 2 * WARP;
-}
-
-/* Where a tile begins. */
+/* A warp's strip of a tile, and the lane's channels.  Where it has none, or there is no such strip, it reads
+ * what others do, and writes nothing. */
 struct conv3x3_place {
-    int64_t sample, row, column, channel;
+    int64_t sample, channel;
+    int row, rows, column; /* no rows: there is no such strip */
+    int shared;            /* columns that belong to the strip before: the last strip ends at the edge */
+    int channels;          /* of two, those that exist */
+    int first, end;        /* rows of pixels that meet the strip's, with those above and below */
 };
 
-__device__ inline conv3x3_place place_of(const conv3x3_cut &cut, int64_t tile, int group)
+template <int COLUMNS>
+__device__ inline conv3x3_place place_of(const conv3x3_cut &cut, unsigned tile, unsigned group)
 {
-    return {tile / cut.across / cut.down, tile / cut.across % cut.down * cut.rows,
-            tile % cut.across * cut.columns, (int64_t)group * GROUP};
+    const int strip = (int)(tile % cut.across) * cut.warps + (int)threadIdx.x / WARP,
+              column = strip * COLUMNS;
+    const unsigned down = tile / cut.across;
+    const int64_t channel = (int64_t)group * GROUP + threadIdx.x % WARP * 2, left = cut.channels - channel;
+    conv3x3_place at;
+    at.sample = down / cut.down;
+    at.channels = left > 1 ? 2 : left > 0 ? 1 : 0;
+    at.channel = left > 0 ? channel : 0;
+    at.row = (int)(down % cut.down) * cut.rows;
+    at.rows = strip < cut.strips ? min(cut.rows, cut.height - at.row) : 0;
+    at.column = min(column, cut.width - COLUMNS);
+    at.shared = column - at.column;
+    at.first = max(at.row - 1, 0);
+    at.end = at.rows ? min(at.row + at.rows + 1, cut.height) : at.first;
+    return at;
+}
+
+/* Two channels of a pixel as they lie in memory. */
+template <class T> using channel_pair = std::conditional_t<sizeof(T) == sizeof(bf16), uint32_t, float2>;
+
+__device__ inline void unpack(float (&x)[2], uint32_t pair)
+{
+    x[0] = __uint_as_float(pair << 16);
+    x[1] = __uint_as_float(pair & 0xffff0000u);
+}
+__device__ inline void unpack(float (&x)[2], float2 pair)
+{
+    x[0] = pair.x;
+    x[1] = pair.y;
+}
+
+template <class T> __device__ inline channel_pair<T> pack(const float (&x)[2])
+{
+    if constexpr (sizeof(T) == sizeof(bf16))
+        return bf16_pair(x[0], x[1]);
+    else
+        return make_float2(x[0], x[1]);
+}
+
+/* The same from channels that are not aligned in pairs, of which the second may not exist. */
+__device__ inline uint32_t load_apart(const bf16 *x, int channels)
+{
+    return bf16_pair(to_float(x[0]), channels > 1 ? to_float(x[1]) : 0);
+}
+__device__ inline float2 load_apart(const float *x, int channels)
+{
+    return make_float2(x[0], channels > 1 ? x[1] : 0);
 }
 
 /* Pictures (B, h, w, C), by their strides in elements; channels are of unit stride. */
 template <class T> struct pictures {
-    const T *at;
+    T *data;
     int64_t sample, row, column;
-    bool aligned; /* every eight (f32: four) channels begin on 16 bytes */
+
+    /* The lane's channels of a pixel of the sample. */
+    __device__ T *at(const conv3x3_place &place, int i, int j) const
+    {
+        return data + place.sample * sample + i * row + j * column + place.channel;
+    }
 };
 
 template <class T> static inline pictures<T> pictures_of(const ttt_operand *x)
 {
-    constexpr int64_t each = 16 / sizeof(T);
-    const bool aligned = reinterpret_cast<uintptr_t>(x->data) % 16 == 0 && x->shape.size[3] % each == 0 &&
-                         x->stride[0] % each == 0 && x->stride[1] % each == 0 && x->stride[2] % each == 0;
-    return {static_cast<const T *>(x->data), x->stride[0], x->stride[1], x->stride[2], aligned};
+    return {static_cast<T *>(x->data), x->stride[0], x->stride[1], x->stride[2]};
 }
 
-/* Starts to copy a tile that begins `halo` pixels above and before `place`; zeros past the picture's edges.
- * Complete after a copy_commit, a copy_wait and a barrier.  Threads go on by as many pixels each time: row
- * and column are counted, not divided. */
-template <class T>
-__device__ inline void fill_tile(T *tile, const pictures<T> &x, const conv3x3_cut &cut,
-                                 const conv3x3_place &place, int halo)
-{
-    constexpr int each = 16 / sizeof(T), chunks = GROUP / each;
-    const int rows = cut.rows + 2 * halo, columns = cut.columns + 2 * halo, step = (int)blockDim.x / chunks;
-    const int thread_channel = (int)threadIdx.x % chunks * each, pixel = (int)threadIdx.x / chunks;
-    const int64_t channels = cut.channels - place.channel - thread_channel; /* those that are there */
-    const int64_t above = place.row - halo, before = place.column - halo;
-    const T *corner =
-        x.at + place.sample * x.sample + above * x.row + before * x.column + place.channel + thread_channel;
-    T *to = tile + (int)threadIdx.x * each;
-    for (int i = pixel / columns, j = pixel % columns; i < rows; to += step * GROUP) {
-        const bool inside = (uint64_t)(above + i) < (uint64_t)cut.height &&
-                            (uint64_t)(before + j) < (uint64_t)cut.width && channels > 0;
-        const T *from = inside ? corner + i * x.row + j * x.column : x.at;
-        if (x.aligned)
-            copy_async(to, from, inside);
-        else
-            for (int k = 0; k < each; k++)
-                to[k] = inside && k < channels ? from[k] : from_float<T>(0);
-        for (j += step; j >= columns; j -= columns)
-            i++;
-    }
-}
+/* Rows of a strip on their way, one after another, and of HALO columns beyond either side: zeros past the
+ * picture's edges.  After the last row it comes again. */
+template <class T, int COLUMNS, int HALO> struct row_reader {
+    static constexpr int WIDTH = COLUMNS + 2 * HALO;
 
-/* The lane's two channels of `N` neighbouring pixels, the first at `pixel`. */
-template <int N, class T> __device__ inline void load_pixels(float (&x)[N][2], const T *tile, int pixel)
-{
+    channel_pair<T> ahead[WIDTH];
+    const T *at; /* the pixel that is next */
+    int64_t column_step, row_step, back;
+    int left; /* rows, of those not under way */
+    bool first, last;
+    int channels;
+
+    __device__ row_reader(const pictures<const T> &x, const conv3x3_cut &cut, const conv3x3_place &place,
+                          int begin, int end)
+        : at(x.at(place, begin, place.column - HALO)), column_step(x.column), row_step(x.row),
+          back(WIDTH * x.column), left(end - begin), first(place.column == 0),
+          last(place.column + COLUMNS == cut.width), channels(place.channels)
+    {
 #pragma unroll
-    for (int j = 0; j < N; j++)
-        load<2>(tile + (pixel + j) * GROUP + (int)threadIdx.x % WARP * 2, x[j]);
-}
+        for (int j = 0; j < WIDTH; j++)
+            fetch(j);
+        next_row();
+    }
+
+    __device__ void fetch(int j)
+    {
+        if (HALO && ((j == 0 && first) || (j == WIDTH - 1 && last)))
+            ahead[j] = channel_pair<T>();
+        else if constexpr (COLUMNS == 1)
+            ahead[j] = load_apart(at, channels);
+        else
+            ahead[j] = *reinterpret_cast<const channel_pair<T> *>(at);
+        at += column_step;
+    }
+
+    /* Column j of the row that was fetched; that of the next row is.  Columns are taken in order. */
+    __device__ channel_pair<T> take(int j)
+    {
+        const channel_pair<T> taken = ahead[j];
+        fetch(j);
+        return taken;
+    }
+    __device__ void next_row()
+    {
+        at += --left > 0 ? row_step - back : -back;
+    }
+};
 
 /* The nine taps of the lane's two channels, in shared memory: in pieces that eight bytes are aligned for. */
 __device__ inline void load_taps(float (&tap)[18], const float *from)
@@ -115,16 +191,24 @@ __device__ inline void load_taps(float (&tap)[18], const float *from)
         tap[t + 1] = pair[1];
     }
 }
-__device__ inline void store_taps(float *to, const float (&tap)[18])
-{
-#pragma unroll
-    for (int t = 0; t < 18; t += 2)
-        store<2>(to + t, {tap[t], tap[t + 1]});
-}
 
 static inline bool has_unit_channels(const ttt_operand *x)
 {
     return x->stride[3] == 1 || x->shape.size[3] == 1;
+}
+
+/* Whether every two channels are aligned as such. */
+static inline bool is_in_pairs(const ttt_operand *x)
+{
+    return reinterpret_cast<uintptr_t>(x->data) % (2 * ttt_dtype_size(x->dtype)) == 0 &&
+           x->shape.size[3] % 2 == 0 && x->stride[0] % 2 == 0 && x->stride[1] % 2 == 0 &&
+           x->stride[2] % 2 == 0;
+}
+
+/* Calls f with the columns of a strip as a constant. */
+template <class F> ttt_status by_strip(const conv3x3_cut &cut, F f)
+{
+    return cut.strip == 1 ? f(std::integral_constant<int, 1>()) : f(std::integral_constant<int, STRIP>());
 }
 
 #endif

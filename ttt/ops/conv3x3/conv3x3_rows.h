@@ -10,7 +10,8 @@ struct ttt_conv3x3_attributes {
     bool adds_input; /* y = x + ..., as if the kernel's middle were one more */
 };
 
-/* Kernel gradient: inputs x, y (B, h, w, C); output (C, 3, 3) or (B, C, 3, 3), which says what to sum. */
+/* Kernel gradient: inputs x, y (B, h, w, C); outputs (C, 3, 3) or (B, C, 3, 3), which says what to sum, and,
+ * if there is a second, the sum of y (C). */
 
 extern const ttt_operator ttt_op_conv3x3;
 extern const ttt_operator ttt_op_conv3x3_kernel_gradient;

@@ -1,45 +1,13 @@
 /* The rows of "vittt_inner" and "vittt_inner_backward" for CUDA: a launch for each branch; the weights'
  * gradients are then summed over parts of the batch, in order. */
+#include "ttt/ops/reduce/rows.cuh"
 #include "ttt/ops/vittt_inner/activations.cuh"
 
 extern "C" {
 #include "ttt/ops/vittt_inner/kernels.h"
 }
 
-enum { COLUMNS = 32, MANY = 32, FEW = 8 };
-
-/* sum[i] = sum over the `count` rows of x (count, stride).  GROUPS threads share a column. */
-template <int GROUPS>
-static __global__ void __launch_bounds__(COLUMNS *GROUPS)
-    sum_rows(const float *x, int count, int64_t stride, float *sum, int64_t n)
-{
-    __shared__ float of_group[GROUPS][COLUMNS];
-    const int64_t i = (int64_t)blockIdx.x * COLUMNS + threadIdx.x;
-    float mine = 0;
-    if (i < n)
-#pragma unroll 4
-        for (int row = (int)threadIdx.y; row < count; row += GROUPS)
-            mine += x[row * stride + i];
-    of_group[threadIdx.y][threadIdx.x] = mine;
-    __syncthreads();
-    if (threadIdx.y > 0 || i >= n)
-        return;
-    for (int g = 1; g < GROUPS; g++)
-        mine += of_group[g][threadIdx.x];
-    sum[i] = mine;
-}
-
-/* Many rows of few columns take more threads a column. */
-template <int GROUPS>
-static ttt_status enqueue_sum(const ttt_launch *launch, const float *x, int count, int64_t stride,
-                              const ttt_operand *sum)
-{
-    const int64_t n = ttt_operand_elements(sum);
-    if (!sum->data)
-        return TTT_OK;
-    return enqueue(launch, sum_rows<GROUPS>, blocks_for(n, COLUMNS), dim3(COLUMNS, GROUPS), 0, x, count,
-                   stride, static_cast<float *>(sum->data), n);
-}
+constexpr int MANY = 32, FEW = 8; /* threads that add a column of many or of few parts */
 
 /* Where queries are keys, what went to dq belongs to dk.  Columns: heads' q, k, v, then d each of q, k, v. */
 static __global__ void add_queries_to_keys(activations dqkv, int64_t tokens, int width, int d)
@@ -113,19 +81,32 @@ static size_t backward_workspace(const ttt_launch *launch)
            sizeof(float);
 }
 
+/* dw1, dw2 and dw3 out of the parts' sums; w2 has no part in a linear layer. */
+static ttt_status sum_parts(const ttt_launch *launch, const float *glu, const float *convolution)
+{
+    const auto *a = static_cast<const ttt_vittt_inner_attributes *>(launch->attributes);
+    const int64_t one = ttt_operand_elements(&launch->in[1]), taps = convolution_partial(launch);
+    float *dw[3];
+    for (int i = 0; i < 3; i++)
+        dw[i] = static_cast<float *>(launch->out[1 + i].data);
+    if (a->switches.linear)
+        TRY(enqueue_row_sums<FEW>(launch, {NULL, 0, 0, one, one, dw[1], NULL}));
+    TRY(enqueue_row_sums<FEW>(launch, {glu, vittt_inner_parts(launch), 2 * one,
+                                       a->switches.linear ? one : 2 * one, one, dw[0], dw[1]}));
+    return enqueue_row_sums<MANY>(
+        launch, {convolution, (int)launch->in[0].shape.size[0], taps, taps, taps, dw[2], NULL});
+}
+
 static ttt_status run_backward(const ttt_launch *launch)
 {
     const auto *a = static_cast<const ttt_vittt_inner_attributes *>(launch->attributes);
     const int64_t batch = launch->in[0].shape.size[0], tokens = launch->in[0].shape.size[1],
-                  d = launch->in[1].shape.size[2], one = ttt_operand_elements(&launch->in[1]);
-    const int parts = vittt_inner_parts(launch);
+                  d = launch->in[1].shape.size[2];
     auto *glu = static_cast<float *>(launch->workspace);
-    float *convolution = glu + parts * glu_partial(launch);
+    float *convolution = glu + vittt_inner_parts(launch) * glu_partial(launch);
     TRY(vittt_inner_glu_backward(launch, glu));
     TRY(vittt_inner_convolution_backward(launch, convolution));
-    TRY(enqueue_sum<FEW>(launch, glu, parts, 2 * one, &launch->out[1]));
-    TRY(enqueue_sum<FEW>(launch, glu + one, a->switches.linear ? 0 : parts, 2 * one, &launch->out[2]));
-    TRY(enqueue_sum<MANY>(launch, convolution, (int)batch, convolution_partial(launch), &launch->out[3]));
+    TRY(sum_parts(launch, glu, convolution));
     if (!a->switches.query_is_key)
         return TTT_OK;
     return enqueue(launch, add_queries_to_keys, grid_for(launch, batch * tokens * (a->heads + 1) * d, 256),
