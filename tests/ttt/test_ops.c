@@ -231,7 +231,7 @@ static void check_place(struct run *run, const struct place *place, const ttt_op
 {
     struct tally tally = {0};
     if (!place->device[0] || !op_has_row(op, place->kind) ||
-        (place->types == OP_F32 ? test->bf16_only : !op_knows_bf16(op)))
+        (place->types == OP_F32 ? test->bf16_only && place->kind == TTT_CUDA : !op_knows_bf16(op)))
         return;
     for (int i = 0; i < test->n_cases; i++)
         check_case(run, place, &tally, op, test, i);

@@ -67,7 +67,7 @@ struct op_test {
     bool no_gradient;  /* the operator ends a backward pass or a step */
     bool second_order; /* the inner loop differentiates its gradient */
     bool any_threads;  /* results do not depend on the number of threads */
-    bool bf16_only;    /* the operator is for CUDA in bf16: no other device or type has a row */
+    bool bf16_only;    /* on CUDA the operator has rows for bf16 alone */
 
     /* Requests that the builder must refuse with TTT_SHAPE and a text that contains `text[0]` and `text[1]`;
      * returns false past the end. */

@@ -18,6 +18,7 @@ struct row {
     const float *taps; /* tap t of these channels at taps + t * channels */
     const float *bias; /* or NULL */
     float *y;
+    int64_t y_step; /* from pixel to pixel */
     int64_t width, channels;
 };
 
@@ -57,9 +58,9 @@ static inline __attribute__((always_inline)) void convolve_row(const struct row 
         y.before = y.here;
         y.here = y.after;
         add_pixel(&y, &x, tap, &bias, j, lanes);
-        ttt_lanes_store(row->y + (j - 1) * channels, &y.before, lanes);
+        ttt_lanes_store(row->y + (j - 1) * row->y_step, &y.before, lanes);
     }
-    ttt_lanes_store(row->y + (width - 1) * channels, &y.here, lanes);
+    ttt_lanes_store(row->y + (width - 1) * row->y_step, &y.here, lanes);
 }
 
 /* taps[t * C + c] = kernel[b, c, t], or tap 8 - t when flipped; x itself is one more in the middle. */
@@ -91,14 +92,15 @@ static size_t workspace(const ttt_launch *launch)
 /* One output row of sample b, for up to TTT_LANES channels from c on. */
 static void convolve_channels(const ttt_launch *launch, int64_t b, int64_t i, int64_t c, const float *taps)
 {
-    const ttt_operand *x = &launch->in[0];
+    const ttt_operand *x = &launch->in[0], *y = &launch->out[0];
     const float *bias = launch->in[2].data;
-    const int64_t height = x->shape.size[1], width = x->shape.size[2], channels = x->shape.size[3];
+    const int64_t width = x->shape.size[2], channels = x->shape.size[3];
     const struct row row = {
         .x = ttt_three_rows_at(x, b, i, c),
         .taps = taps + c,
         .bias = bias ? bias + c : NULL,
-        .y = (float *)launch->out[0].data + (b * height + i) * width * channels + c,
+        .y = (float *)y->data + b * y->stride[0] + i * y->stride[1] + c,
+        .y_step = y->stride[2],
         .width = width,
         .channels = channels,
     };

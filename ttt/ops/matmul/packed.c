@@ -1,30 +1,29 @@
-/* Large products: b is packed into panels by all threads, then each takes blocks of rows through them.
+/* Large products: every thread has a part of c to itself, and packs what it reads of b into panels.
  *
- * Depth is cut twice: into chunks, of which b's panels fill the workspace, and those into blocks that fit the
- * first-level cache as a panel.  A block of rows of a fits the second-level cache; it is packed as well where
- * its columns have unit stride, because reading those across rows would hit few cache sets.
+ * Depth is cut into blocks that fit the first-level cache as a panel.  A block of rows of a fits the
+ * second-level cache; it is packed as well where its columns have unit stride, because reading those across
+ * rows would hit few cache sets.  While one block is multiplied, memory is asked for the next.
  */
 #include "ttt/ops/matmul/packed.h"
-
-#include <omp.h>
 
 #include "ttt/ops/matmul/panel.h"
 
 enum {
-    MOST_DEPTH = 384,               /* of a panel: 24 KiB */
-    BLOCK_ROWS = 96,                /* of a: 144 KiB at that depth */
-    CHUNK_FLOATS = 2 * 1024 * 1024, /* of packed b */
-    TASKS_PER_THREAD = 2,
+    MOST_DEPTH = 192, /* of a panel: 12 KiB, with the next one and six rows of a in the first-level cache */
+    BLOCK_ROWS = 96,  /* of a: 72 KiB at that depth */
+    CACHED_FLOATS = 160 * 1024, /* of c that stay in the second-level cache, or nearly */
+    CHUNK_FLOATS = 1024 * 1024, /* of packed b where c does not */
+    SLICE = 8,        /* rows of b that are packed side by side; divides all blocks of depth but the last */
     SUMMED_ROWS = 64, /* whose sums stay in registers or the first-level cache, */
     SUMMED_TERMS = 8, /* and take so many terms at a time */
 };
 
+/* How a product is cut: c into down * across parts, a thread's each. */
 struct cut {
-    int64_t panels;
-    int64_t depth;        /* of all blocks but the last */
-    int64_t chunk;        /* depth of all chunks but the last, a multiple of `depth` */
-    int64_t tiles;        /* of TTT_PANEL_ROWS rows */
-    int64_t down, across; /* tasks: blocks of rows, groups of panels */
+    int64_t panels, tiles; /* of all of c; tiles of TTT_PANEL_ROWS rows */
+    int64_t down, across;
+    int64_t depth; /* of all blocks but the last */
+    int64_t chunk; /* depth of which a part's panels are packed at a time, a multiple of `depth` */
     bool packs_rows;
 };
 
@@ -38,6 +37,25 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* What the largest part costs, in cycles for each step of depth: six for a tile's product with a panel, and
+ * about three and six for packing a panel and a tile. */
+static int64_t cost_of(const struct cut *cut)
+{
+    const int64_t tiles = divide_up(cut->tiles, cut->down), panels = divide_up(cut->panels, cut->across);
+    return 6 * tiles * panels + 3 * panels + (cut->packs_rows ? 6 * tiles : 0);
+}
+
+static void divide_c(struct cut *cut, int threads)
+{
+    struct cut tried = *cut;
+    cut->down = cut->across = 1;
+    for (tried.down = 1; tried.down <= least(threads, cut->tiles); tried.down++) {
+        tried.across = least(threads / tried.down, cut->panels);
+        if (cost_of(&tried) < cost_of(cut))
+            *cut = tried;
+    }
+}
+
 static struct cut cut_of(const ttt_packed_product *p)
 {
     struct cut cut = {
@@ -45,30 +63,57 @@ static struct cut cut_of(const ttt_packed_product *p)
         .tiles = divide_up(p->m, TTT_PANEL_ROWS),
         .packs_rows = p->a_column != 1,
     };
-    cut.depth = divide_up(divide_up(p->k, divide_up(p->k, MOST_DEPTH)), 8) * 8;
-    int64_t blocks = CHUNK_FLOATS / (cut.panels * TTT_PANEL_WIDTH * cut.depth);
+    divide_c(&cut, p->threads);
+    cut.depth = divide_up(divide_up(p->k, divide_up(p->k, MOST_DEPTH)), SLICE) * SLICE;
+    const int64_t columns = divide_up(cut.panels, cut.across) * TTT_PANEL_WIDTH;
+    const int64_t rows = divide_up(cut.tiles, cut.down) * TTT_PANEL_ROWS;
+    const int64_t blocks =
+        (rows * columns <= CACHED_FLOATS ? CACHED_FLOATS : CHUNK_FLOATS) / (columns * cut.depth);
     cut.chunk = least((blocks ? blocks : 1) * cut.depth, p->k);
-    cut.down = least(divide_up(divide_up(p->m, BLOCK_ROWS), p->threads) * p->threads, cut.tiles);
-    cut.across = cut.down >= p->threads ? 1 : divide_up(TASKS_PER_THREAD * p->threads, cut.down);
-    cut.across = least(cut.across, cut.panels);
     return cut;
 }
 
-/* Elements of the packed rows of one thread. */
-static int64_t rows_room(const struct cut *cut)
-{
-    return cut->packs_rows ? divide_up(cut->tiles, cut->down) * TTT_PANEL_ROWS * cut->depth : 0;
-}
-
+/* Elements of workspace of a part: its panels, and a block of packed rows. */
 static int64_t panels_room(const struct cut *cut)
 {
-    return cut->chunk * cut->panels * TTT_PANEL_WIDTH;
+    return cut->chunk * divide_up(cut->panels, cut->across) * TTT_PANEL_WIDTH;
+}
+static int64_t part_room(const struct cut *cut)
+{
+    return panels_room(cut) + (cut->packs_rows ? (BLOCK_ROWS + TTT_PANEL_ROWS) * cut->depth : 0);
 }
 
 size_t ttt_packed_workspace(const ttt_packed_product *p)
 {
-    struct cut cut = cut_of(p);
-    return (size_t)(panels_room(&cut) + p->threads * rows_room(&cut)) * sizeof(float);
+    const struct cut cut = cut_of(p);
+    return (size_t)(cut.down * cut.across * part_room(&cut)) * sizeof(float);
+}
+
+/* A part of c, cut into blocks of rows. */
+struct part {
+    const ttt_packed_product *p;
+    const struct cut *cut;
+    int64_t tile, tiles, blocks;
+    int64_t panel, end;
+    float *panels, *packed_rows;
+};
+
+static struct part part_of(const ttt_packed_product *p, const struct cut *cut, int64_t index,
+                           float *workspace)
+{
+    const int64_t i = index / cut->across, j = index % cut->across;
+    struct part part = {
+        .p = p,
+        .cut = cut,
+        .tile = cut->tiles * i / cut->down,
+        .panel = cut->panels * j / cut->across,
+        .end = cut->panels * (j + 1) / cut->across,
+        .panels = workspace + index * part_room(cut),
+    };
+    part.tiles = cut->tiles * (i + 1) / cut->down - part.tile;
+    part.blocks = divide_up(part.tiles * TTT_PANEL_ROWS, BLOCK_ROWS);
+    part.packed_rows = part.panels + panels_room(cut);
+    return part;
 }
 
 static int64_t width_of(const ttt_packed_product *p, int64_t panel)
@@ -76,35 +121,37 @@ static int64_t width_of(const ttt_packed_product *p, int64_t panel)
     return least(p->n - panel * TTT_PANEL_WIDTH, TTT_PANEL_WIDTH);
 }
 
-/* Where panel `panel` of the depth block that begins `k` into its chunk lies. */
-static float *panel_at(const struct cut *cut, float *panels, int64_t k, int64_t depth, int64_t panel)
+/* Packs `depth` rows of b from k on: slices of all panels where rows are read along, else whole panels. */
+static void pack_panels(const struct part *part, int64_t k, int64_t depth, float *panels)
 {
-    return panels + (k * cut->panels + panel * depth) * TTT_PANEL_WIDTH;
+    const ttt_packed_product *p = part->p;
+    const int64_t slice = p->b_column == 1 ? SLICE : depth;
+    for (int64_t s = 0; s < depth; s += slice)
+        for (int64_t j = part->panel; j < part->end; j++)
+            ttt_panel_pack(least(depth - s, slice), width_of(p, j),
+                           p->b + (k + s) * p->b_row + j * TTT_PANEL_WIDTH * p->b_column, p->b_row,
+                           p->b_column, panels + ((j - part->panel) * depth + s) * TTT_PANEL_WIDTH);
 }
 
-static void pack_panel(const ttt_packed_product *p, const struct cut *cut, int64_t chunk, int64_t panel,
-                       float *panels)
+/* Where the part's packed panels of the depth block at k lie. */
+static float *panels_at(const struct part *part, int64_t chunk, int64_t k)
 {
-    const int64_t end = least(chunk + cut->chunk, p->k);
-    for (int64_t k = chunk; k < end; k += cut->depth) {
-        int64_t depth = least(end - k, cut->depth);
-        ttt_panel_pack(depth, width_of(p, panel), p->b + k * p->b_row + panel * TTT_PANEL_WIDTH * p->b_column,
-                       p->b_row, p->b_column, panel_at(cut, panels, k - chunk, depth, panel));
-    }
+    return part->panels + (k - chunk) * (part->end - part->panel) * TTT_PANEL_WIDTH;
 }
 
-/* A block of rows and a group of panels. */
-struct task {
+/* A block of a: rows row ... row + rows, columns k ... k + depth. */
+struct block {
     int64_t row, rows;
-    int64_t panel, end;
+    int64_t k, depth;
 };
 
-static struct task task_of(const ttt_packed_product *p, const struct cut *cut, int64_t index)
+static struct block block_of(const struct part *part, int64_t index, int64_t k, int64_t end)
 {
-    int64_t i = index / cut->across, j = index % cut->across;
-    int64_t row = cut->tiles * i / cut->down * TTT_PANEL_ROWS;
-    int64_t end = least(cut->tiles * (i + 1) / cut->down * TTT_PANEL_ROWS, p->m);
-    return (struct task){row, end - row, cut->panels * j / cut->across, cut->panels * (j + 1) / cut->across};
+    const int64_t first = part->tile + part->tiles * index / part->blocks,
+                  last = part->tile + part->tiles * (index + 1) / part->blocks;
+    const int64_t row = first * TTT_PANEL_ROWS;
+    return (struct block){row, least(last * TTT_PANEL_ROWS, part->p->m) - row, k,
+                          least(end - k, part->cut->depth)};
 }
 
 /* sums += `count` terms of each of `rows` rows; a_row: a constant once inlined, where it is 1. */
@@ -124,58 +171,102 @@ static inline __attribute__((always_inline)) void add_terms(int64_t rows, int64_
             sums[i] += a[i * a_row];
 }
 
-/* Adds columns k ... k + depth of the task's rows to their sums.  Blocks of depth follow from the shape
- * alone, so these have the same bits for any number of threads. */
-static void sum_block(const ttt_packed_product *p, struct task task, int64_t k, int64_t depth)
+/* Adds the block's columns to the sums of its rows.  Blocks of depth follow from the shape alone, so these
+ * have the same bits for any number of threads. */
+static void sum_block(const ttt_packed_product *p, const struct block *block)
 {
-    for (int64_t i = 0; i < task.rows; i += SUMMED_ROWS) {
-        const int64_t rows = least(task.rows - i, SUMMED_ROWS);
-        const float *a = p->a + (task.row + i) * p->a_row + k * p->a_column;
-        double *total = p->row_sums + task.row + i;
+    for (int64_t i = 0; i < block->rows; i += SUMMED_ROWS) {
+        const int64_t rows = least(block->rows - i, SUMMED_ROWS);
+        const float *a = p->a + (block->row + i) * p->a_row + block->k * p->a_column;
+        double *total = p->row_sums + block->row + i;
         float sums[SUMMED_ROWS] = {0};
         if (p->a_row == 1)
-            add_terms(rows, depth, a, 1, p->a_column, sums);
+            add_terms(rows, block->depth, a, 1, p->a_column, sums);
         else
-            add_terms(rows, depth, a, p->a_row, p->a_column, sums);
+            add_terms(rows, block->depth, a, p->a_row, p->a_column, sums);
         for (int64_t r = 0; r < rows; r++)
-            total[r] = (k ? total[r] : 0) + (double)sums[r];
+            total[r] = (block->k ? total[r] : 0) + (double)sums[r];
     }
 }
 
-static void multiply_chunk(const ttt_packed_product *p, const struct cut *cut, int64_t chunk,
-                           struct task task, float *panels, float *tiles)
+/* The next block of a, while one of `rows` rows is multiplied. */
+static ttt_panel_ahead block_ahead(const struct part *part, const struct block *next, int64_t rows)
 {
-    const int64_t end = least(chunk + cut->chunk, p->k);
-    for (int64_t k = chunk; k < end; k += cut->depth) {
-        ttt_panel_product block = {
-            .rows = task.rows,
-            .depth = least(end - k, cut->depth),
-            .a = p->a + task.row * p->a_row + k * p->a_column,
-            .a_row = p->a_row,
-            .a_column = p->a_column,
-            .a_tile = TTT_PANEL_ROWS * p->a_row,
-            .panel_row = TTT_PANEL_WIDTH,
-            .c_row = p->n,
-            .add = p->add || k > 0,
-        };
-        if (cut->packs_rows) {
-            ttt_panel_pack_rows(task.rows, block.depth, block.a, p->a_row, p->a_column, tiles);
-            block.a = tiles;
-            block.a_row = 1;
-            block.a_column = TTT_PANEL_ROWS;
-            block.a_tile = TTT_PANEL_ROWS * block.depth;
-        }
-        if (p->row_sums && task.panel == 0)
-            sum_block(p, task, k, block.depth);
-        for (int64_t j = task.panel; j < task.end; j++) {
-            int64_t column = j * TTT_PANEL_WIDTH;
-            block.width = width_of(p, j);
-            block.panel = panel_at(cut, panels, k - chunk, block.depth, j);
-            block.c = p->c + task.row * p->n + column;
-            block.start = p->start ? p->start + column : NULL;
-            ttt_panel_multiply(&block);
-            if (p->finish && k + block.depth == p->k)
-                p->finish(p->context, task.row, task.rows, column, block.width);
+    const ttt_packed_product *p = part->p;
+    const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS) * (part->end - part->panel);
+    const float *at = p->a + next->row * p->a_row + next->k * p->a_column;
+    if (p->a_column == 1)
+        return ttt_panel_ahead_of(at, p->a_row, next->rows, next->depth, tiles);
+    return ttt_panel_ahead_of(at, p->a_column, next->depth, next->rows, tiles);
+}
+
+/* The panels of a block, one after another; the kernel asks for each while it multiplies the one before. */
+static void multiply_panels(const struct part *part, const struct block *block, const float *panels,
+                            ttt_panel_product product)
+{
+    const ttt_packed_product *p = part->p;
+    const int64_t tiles = divide_up(block->rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
+    for (int64_t j = part->panel; j < part->end; j++, panels += size) {
+        const int64_t column = j * TTT_PANEL_WIDTH;
+        ttt_panel_ahead next = ttt_panel_ahead_of(panels + size, 0, j + 1 < part->end, size - 1, tiles);
+        product.width = width_of(p, j);
+        product.panel = panels;
+        product.c = p->c + block->row * p->n + column;
+        product.start = p->start ? p->start + column : NULL;
+        product.ahead[0] = &next;
+        ttt_panel_multiply(&product);
+        if (p->finish && block->k + block->depth == p->k)
+            p->finish(p->context, block->row, block->rows, column, product.width);
+    }
+}
+
+static void multiply_block(const struct part *part, int64_t chunk, const struct block *block,
+                           const struct block *next)
+{
+    const ttt_packed_product *p = part->p;
+    const float *a = p->a + block->row * p->a_row + block->k * p->a_column;
+    ttt_panel_ahead ahead = block_ahead(part, next, block->rows);
+    ttt_panel_product product = {
+        .rows = block->rows,
+        .depth = block->depth,
+        .a = a,
+        .a_row = p->a_row,
+        .a_column = p->a_column,
+        .a_tile = TTT_PANEL_ROWS * p->a_row,
+        .panel_row = TTT_PANEL_WIDTH,
+        .c_row = p->n,
+        .add = p->add || block->k > 0,
+        .ahead = {NULL, &ahead},
+    };
+    if (p->row_sums && part->panel == 0)
+        sum_block(p, block);
+    if (part->cut->packs_rows) {
+        ttt_panel_pack_rows(block->rows, block->depth, a, p->a_row, p->a_column, part->packed_rows);
+        product.a = part->packed_rows;
+        product.a_row = 1;
+        product.a_column = TTT_PANEL_ROWS;
+        product.a_tile = TTT_PANEL_ROWS * block->depth;
+    }
+    multiply_panels(part, block, panels_at(part, chunk, block->k), product);
+}
+
+/* Depth chunk ... end of the part. */
+static void multiply_chunk(const struct part *part, int64_t chunk, int64_t end)
+{
+    for (int64_t k = chunk; k < end; k += part->cut->depth)
+        pack_panels(part, k, least(end - k, part->cut->depth), panels_at(part, chunk, k));
+    for (int64_t i = 0; i < part->blocks; i++) {
+        for (int64_t k = chunk; k < end; k += part->cut->depth) {
+            const int64_t after = k + part->cut->depth;
+            const struct block block = block_of(part, i, k, end);
+            struct block next = {0};
+            if (after < end)
+                next = block_of(part, i, after, end);
+            else if (i + 1 < part->blocks)
+                next = block_of(part, i + 1, chunk, end);
+            else if (end < part->p->k)
+                next = block_of(part, 0, end, part->p->k);
+            multiply_block(part, chunk, &block, &next);
         }
     }
 }
@@ -183,15 +274,10 @@ static void multiply_chunk(const ttt_packed_product *p, const struct cut *cut, i
 void ttt_packed_multiply(const ttt_packed_product *p, float *workspace)
 {
     const struct cut cut = cut_of(p);
-    float *panels = workspace, *tiles = workspace + panels_room(&cut);
-#pragma omp parallel num_threads(p->threads)
-    for (int64_t chunk = 0; chunk < p->k; chunk += cut.chunk) {
-#pragma omp for schedule(static)
-        for (int64_t panel = 0; panel < cut.panels; panel++)
-            pack_panel(p, &cut, chunk, panel, panels);
-#pragma omp for schedule(static)
-        for (int64_t index = 0; index < cut.down * cut.across; index++)
-            multiply_chunk(p, &cut, chunk, task_of(p, &cut, index), panels,
-                           tiles + omp_get_thread_num() * rows_room(&cut));
+#pragma omp parallel for num_threads(p->threads) schedule(static)
+    for (int64_t index = 0; index < cut.down * cut.across; index++) {
+        const struct part part = part_of(p, &cut, index, workspace);
+        for (int64_t chunk = 0; chunk < p->k; chunk += cut.chunk)
+            multiply_chunk(&part, chunk, least(chunk + cut.chunk, p->k));
     }
 }

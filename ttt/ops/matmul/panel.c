@@ -6,6 +6,7 @@
 enum {
     LANES = TTT_PANEL_WIDTH / 2,
     ROWS = TTT_PANEL_ROWS,
+    LINE = 64, /* bytes that memory gives at a time */
     AHEAD =
         12, /* rows that packing asks memory for in advance: their stride defeats the processor's own guess */
 };
@@ -42,6 +43,7 @@ INLINE void tile(const int rows, int64_t depth, const float *a, int64_t a_row, i
         sum[i][0] = add ? load(c + i * c_row) : s0;
         sum[i][1] = add ? load(c + i * c_row + LANES) : s1;
     }
+#pragma GCC unroll 4
     for (int64_t k = 0; k < depth; k++) {
         vector b0 = load(panel + k * panel_row), b1 = load(panel + k * panel_row + LANES);
 #pragma GCC unroll 6
@@ -113,6 +115,47 @@ static void multiply_narrow(const ttt_panel_product *p, vector s0, vector s1)
     }
 }
 
+ttt_panel_ahead ttt_panel_ahead_of(const float *at, int64_t row_stride, int64_t rows, int64_t columns,
+                                   int64_t tiles)
+{
+    const int64_t lines = columns * (int64_t)sizeof(float) / LINE + 1;
+    return (ttt_panel_ahead){
+        .at = (const char *)at,
+        .row_bytes = row_stride * (int64_t)sizeof(float),
+        .rows = rows,
+        .lines = lines,
+        .each = (rows * lines + tiles - 1) / tiles,
+    };
+}
+
+static void ask(ttt_panel_ahead *ahead)
+{
+    ttt_panel_ahead left = *ahead;
+    for (int64_t i = 0; i < left.each && left.rows > 0; i++) {
+        __builtin_prefetch(left.at + left.line * LINE, 0, 2);
+        if (++left.line == left.lines) {
+            left.line = 0;
+            left.rows--;
+            left.at += left.row_bytes;
+        }
+    }
+    *ahead = left;
+}
+
+/* At the whole tile that begins at `row`: asks for c under the next one, below or on top of the panel that
+ * comes next as a rule, which else would be waited for line by line; and for what is read after the product.
+ */
+static void ask_ahead(const ttt_panel_product *p, int64_t row)
+{
+    const bool below = row + 2 * ROWS <= p->rows;
+    const float *c = below ? p->c + (row + ROWS) * p->c_row : p->c + TTT_PANEL_WIDTH;
+    for (int64_t i = 0; i < ROWS; i++)
+        __builtin_prefetch(c + i * p->c_row, 1);
+    for (int i = 0; i < 2; i++)
+        if (p->ahead[i])
+            ask(p->ahead[i]);
+}
+
 void ttt_panel_multiply(const ttt_panel_product *p)
 {
     float first[TTT_PANEL_WIDTH] = {0};
@@ -125,8 +168,10 @@ void ttt_panel_multiply(const ttt_panel_product *p)
     }
     const float *a = p->a;
     int64_t i = 0;
-    for (; i + ROWS <= p->rows; i += ROWS, a += p->a_tile)
+    for (; i + ROWS <= p->rows; i += ROWS, a += p->a_tile) {
+        ask_ahead(p, i);
         tile_strides(ROWS, p, a, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
+    }
     last_rows((int)(p->rows - i), p, a, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
 }
 

@@ -35,6 +35,21 @@ void ttt_panel_pack(int64_t depth, int64_t width, const float *b, int64_t row_st
 void ttt_panel_pack_rows(int64_t rows, int64_t depth, const float *a, int64_t row_stride,
                          int64_t column_stride, float *tiles);
 
+/* Memory that will be read, `row_bytes` from row to row: the kernel asks for some of its lines with every
+ * tile, so that they come while it computes. */
+typedef struct ttt_panel_ahead {
+    const char *at; /* the first row that is left */
+    int64_t row_bytes;
+    int64_t rows; /* left */
+    int64_t line; /* the next of `lines` in the first row */
+    int64_t lines;
+    int64_t each; /* lines for a tile */
+} ttt_panel_ahead;
+
+/* rows x columns elements from `at` on, asked for with the next `tiles` tiles. */
+ttt_panel_ahead ttt_panel_ahead_of(const float *at, int64_t row_stride, int64_t rows, int64_t columns,
+                                   int64_t tiles);
+
 typedef struct ttt_panel_product {
     int64_t rows, depth;
     int64_t width; /* <= TTT_PANEL_WIDTH: columns of c that are written */
@@ -45,8 +60,9 @@ typedef struct ttt_panel_product {
     int64_t panel_row;
     float *c;
     int64_t c_row;
-    const float *start; /* `width` values that the sums of every row start from; NULL for zeros */
-    bool add;           /* the sums start from c instead */
+    const float *start;        /* `width` values that the sums of every row start from; NULL for zeros */
+    bool add;                  /* the sums start from c instead */
+    ttt_panel_ahead *ahead[2]; /* NULL: nothing */
 } ttt_panel_product;
 
 /* c = [start or c +] a * panel, rows x width. */

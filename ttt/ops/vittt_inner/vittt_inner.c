@@ -1,10 +1,13 @@
 /* The operators "vittt_inner" and "vittt_inner_backward". */
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 
+#include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/vittt_inner/vittt_inner_operator.h"
 
 bool ttt_vittt_inner_fits(const ttt_graph *g, int64_t d, int64_t tokens)
 {
+    if (ttt_graph_targets(g, TTT_CPU, TTT_F32))
+        return TTT_PANEL_IS_FAST;
     return ttt_graph_targets(g, TTT_CUDA, TTT_BF16) && (d == 32 || d == 64) &&
            tokens <= TTT_VITTT_INNER_TOKENS;
 }
@@ -85,7 +88,8 @@ static ttt_cost backward_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = flops(launch, products, 5)};
 }
 
-static const ttt_implementation *const forward_rows[] = {TTT_CUDA_ROW(&ttt_vittt_inner_cuda) NULL};
+static const ttt_implementation *const forward_rows[] = {&ttt_vittt_inner_cpu,
+                                                         TTT_CUDA_ROW(&ttt_vittt_inner_cuda) NULL};
 
 const ttt_operator ttt_op_vittt_inner = {
     .name = "vittt_inner",
@@ -97,7 +101,8 @@ const ttt_operator ttt_op_vittt_inner = {
     .implementations = forward_rows,
 };
 
-static const ttt_implementation *const backward_rows[] = {TTT_CUDA_ROW(&ttt_vittt_inner_backward_cuda) NULL};
+static const ttt_implementation *const backward_rows[] = {&ttt_vittt_inner_backward_cpu,
+                                                          TTT_CUDA_ROW(&ttt_vittt_inner_backward_cuda) NULL};
 
 const ttt_operator ttt_op_vittt_inner_backward = {
     .name = "vittt_inner_backward",

@@ -24,13 +24,14 @@ typedef struct ttt_vittt_inner_switches {
  *
  * Returns y (B, N, C + d): y1 and y2.  The norm of g is that of a column (w1, w2) or of nine taps (w3), which
  * are conditioned whatever the switch says.  Fails with TTT_SHAPE when the shapes do not match; a plan finds
- * no row for it where ttt_vittt_inner_fits is false.  ttt/fast/vittt.c composes the same of other operators.
+ * no row for it on CUDA where ttt_vittt_inner_fits is false.  ttt/fast/vittt.c composes the same of other
+ * operators.
  */
 ttt_tensor ttt_vittt_inner(ttt_graph *g, ttt_tensor qkv, ttt_tensor w1, ttt_tensor w2, ttt_tensor w3,
                            int64_t height, int64_t width, const ttt_vittt_inner_switches *switches);
 
-/* Whether it can be planned for the graph's target and for heads of d channels over N tokens: on CUDA
- * with bf16 activations, d 32 or 64, at most 256 tokens. */
+/* Whether it is the way for the graph's target, and for heads of d channels over N tokens: on the CPU in f32
+ * (any sizes), and on CUDA with bf16 activations, d 32 or 64, at most 256 tokens. */
 bool ttt_vittt_inner_fits(const ttt_graph *g, int64_t d, int64_t tokens);
 
 #endif

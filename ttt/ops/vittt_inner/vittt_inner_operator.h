@@ -19,6 +19,8 @@ struct ttt_vittt_inner_attributes {
 extern const ttt_operator ttt_op_vittt_inner;
 extern const ttt_operator ttt_op_vittt_inner_backward;
 
+extern const ttt_implementation ttt_vittt_inner_cpu;
+extern const ttt_implementation ttt_vittt_inner_backward_cpu;
 extern const ttt_implementation ttt_vittt_inner_cuda;
 extern const ttt_implementation ttt_vittt_inner_backward_cuda;
 
