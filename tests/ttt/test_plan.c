@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "tests/support/check.h"
+#include "tests/support/tolerance.h"
 #include "tests/ttt/graph_fixture.h"
+#include "ttt/ops/attention/attention.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/optimiser/optimiser.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/rmsnorm/rmsnorm.h"
 
 static void what_no_output_needs_is_dropped(void **state)
 {
@@ -61,6 +64,50 @@ static void neighbours_that_share_operands_are_joined(void **state)
     graph_fixture_expect(&f, "product", (float[]){1, 4, 9, 16, 25}, 5);
     graph_fixture_expect(&f, "sum", (float[]){2, 4, 6, 8, 10}, 5);
     graph_fixture_expect(&f, "less", (float[]){0, 2, 6, 12, 20}, 5);
+    graph_fixture_close(&f);
+}
+
+static int count_nodes(const ttt_plan *plan, const char *op)
+{
+    ttt_node_profile *nodes;
+    int count, found = 0;
+    check_ok(ttt_plan_costs(plan, &nodes, &count));
+    for (int i = 0; i < count; i++)
+        found += !strcmp(nodes[i].op, op);
+    free(nodes);
+    return found;
+}
+
+/* The gradients of attention's operands, of which two come from normalisations, are written into that of the
+ * tensor they were cut from. */
+static void parts_are_written_where_they_are_joined(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 2 * 5 * 6 * 8 };
+    struct graph_fixture f;
+    ttt_tensor part[3], gradient;
+    float values[ELEMENTS];
+    double apart[ELEMENTS];
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(2, 5, 6, 8));
+    ttt_split(f.graph, x, 2, 3, (int64_t[]){2, 2, 2}, part);
+    for (int i = 0; i < 3; i++)
+        part[i] =
+            ttt_transpose(f.graph, i < 2 ? ttt_rmsnorm(f.graph, part[i], TTT_NONE, 1e-5F) : part[i], 1, 2);
+    ttt_tensor y = ttt_square(f.graph, ttt_attention(f.graph, part[0], part[1], part[2]));
+    ttt_gradient(f.graph, ttt_sum(f.graph, y, 0xf), &x, 1, &gradient);
+    ttt_output(f.graph, "gradient", ttt_scale(f.graph, gradient, 1e-3F));
+    for (int kept = 1; kept >= 0; kept--) {
+        graph_fixture_plan(&f, &(ttt_plan_options){.keep_chains = kept});
+        assert_int_equal(count_nodes(f.plan, "concat"), kept);
+        graph_fixture_count_up(&f, "x");
+        graph_fixture_run(&f);
+        check_ok(ttt_plan_check_finite(f.plan));
+        graph_fixture_read(&f, "gradient", values, ELEMENTS);
+        for (int i = 0; i < ELEMENTS && kept; i++)
+            apart[i] = values[i];
+    }
+    assert_true(relative_error(values, apart, ELEMENTS) < 1e-6);
     graph_fixture_close(&f);
 }
 
@@ -247,6 +294,7 @@ int main(void)
         cmocka_unit_test(what_no_output_needs_is_dropped),
         cmocka_unit_test(chains_are_fused_unless_kept),
         cmocka_unit_test(neighbours_that_share_operands_are_joined),
+        cmocka_unit_test(parts_are_written_where_they_are_joined),
         cmocka_unit_test(variables_are_shared_through_the_store),
         cmocka_unit_test(a_variable_has_one_shape),
         cmocka_unit_test(forced_rows_must_exist),

@@ -36,8 +36,10 @@ static void find_lifetimes(ttt_plan *plan)
 {
     for (int n = 0; n < plan->n_nodes; n++) {
         struct plan_node *node = &plan->nodes[n];
-        for (int i = 0; i < node->n_out; i++)
-            storage_of(plan, node->out[i])->first = n;
+        for (int i = 0; i < node->n_out; i++) {
+            struct plan_storage *out = storage_of(plan, node->out[i]);
+            out->first = out->first < 0 ? n : out->first; /* parts of a join have several writers */
+        }
         for (int i = 0; i < node->n_in; i++)
             if (ttt_exists(node->in[i]))
                 storage_of(plan, node->in[i])->last = n;

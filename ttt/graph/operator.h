@@ -81,6 +81,10 @@ struct ttt_operator {
     unsigned overwrites;
     bool all_overwrite; /* the same holds for its other outputs, each over another input */
 
+    /* Bit i: output i may have gaps between its rows, the last dimension being of unit stride. */
+    unsigned spaced;
+    bool joins; /* its one output is its inputs, one after another along the dimension that differs */
+
     /* Mixed precision (graph/precision.c), by input and output; bit 31 stands for all from there on.  Inputs
      * that may be bf16, inputs that are turned into bf16 where they are not, outputs that may be bf16. */
     unsigned bf16_takes, bf16_wants, bf16_gives;

@@ -227,7 +227,7 @@ ttt_cost ttt_cost_of(const ttt_operator *op, const ttt_launch *launch)
     return cost;
 }
 
-/* Closes the gaps that fusing left. */
+/* Closes the gaps that merging left. */
 static void drop_empty_nodes(ttt_plan *plan)
 {
     int kept = 0;
@@ -309,6 +309,9 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
         TRY(plan_lower_precision(plan));
     drop_empty_nodes(plan);
     TRY(plan_find_constants(plan));
+    if (!options->keep_chains)
+        TRY(plan_place_parts(plan));
+    drop_empty_nodes(plan);
     TRY(choose_rows(plan, choices));
     TRY(plan_layout(plan));
     return weigh(plan, options->memory_limit);

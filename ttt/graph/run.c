@@ -227,20 +227,31 @@ static bool is_finite(const void *host, ttt_dtype dtype, int64_t i)
     return dtype != TTT_F32 || isfinite(((const float *)host)[i]);
 }
 
+/* Where element i of an operand lies, in elements from its first. */
+static int64_t place_of(const ttt_operand *x, int64_t i)
+{
+    int64_t at = 0;
+    for (int d = x->shape.rank - 1; d >= 0; d--) {
+        at += i % x->shape.size[d] * x->stride[d];
+        i /= x->shape.size[d];
+    }
+    return at;
+}
+
 /* The index of the first element that is not finite; -1 when all are. */
-static ttt_status first_bad_element(ttt_device *device, const char *data, ttt_dtype dtype, int64_t elements,
-                                    int64_t *bad)
+static ttt_status first_bad_element(ttt_device *device, const ttt_operand *x, int64_t *bad)
 {
     *bad = -1;
-    if ((dtype != TTT_F32 && dtype != TTT_BF16) || !data)
+    if ((x->dtype != TTT_F32 && x->dtype != TTT_BF16) || !x->data)
         return TTT_OK;
-    const size_t bytes = (size_t)elements * ttt_dtype_size(dtype);
+    const int64_t elements = ttt_operand_elements(x), span = place_of(x, elements - 1) + 1;
+    const size_t bytes = (size_t)span * ttt_dtype_size(x->dtype);
     void *host = malloc(bytes);
     if (!host)
         return ttt_fail(TTT_MEMORY, "no memory to look at a tensor of %lld elements", (long long)elements);
-    ttt_status status = ttt_device_download(device, host, data, bytes);
+    ttt_status status = ttt_device_download(device, host, x->data, bytes);
     for (int64_t i = 0; i < elements && !status && *bad < 0; i++)
-        if (!is_finite(host, dtype, i))
+        if (!is_finite(host, x->dtype, place_of(x, i)))
             *bad = i;
     free(host);
     return status;
@@ -250,10 +261,11 @@ static ttt_status check_storages(ttt_plan *plan)
 {
     for (int i = 0; i < plan->n_storages; i++) {
         const struct plan_storage *s = &plan->storages[i];
+        const ttt_operand whole = {s->data, s->dtype, ttt_dims(ttt_shape_elements(s->shape)), {1}};
         int64_t bad;
         if (s->kind == STORAGE_ACTIVATION)
             continue;
-        TRY(first_bad_element(plan->device, s->data, s->dtype, ttt_shape_elements(s->shape), &bad));
+        TRY(first_bad_element(plan->device, &whole, &bad));
         if (bad >= 0)
             return ttt_fail(TTT_NUMERIC, "%s '%s' is not finite at element %lld",
                             s->kind == STORAGE_INPUT ? "input" : "variable", s->name, (long long)bad);
@@ -266,7 +278,7 @@ static ttt_status check_outputs(ttt_plan *plan, const struct plan_node *node)
     for (int i = 0; i < node->n_out; i++) {
         const ttt_operand *out = &node->operands[node->n_in + i];
         int64_t bad;
-        TRY(first_bad_element(plan->device, out->data, out->dtype, ttt_operand_elements(out), &bad));
+        TRY(first_bad_element(plan->device, out, &bad));
         char shape[TTT_SHAPE_TEXT];
         if (bad >= 0)
             return ttt_fail(TTT_NUMERIC,

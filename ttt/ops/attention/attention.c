@@ -100,6 +100,7 @@ const ttt_operator ttt_op_attention = {
 const ttt_operator ttt_op_attention_backward = {
     .name = "attention_backward",
     .cost = backward_cost,
+    .spaced = 0x7,
     .bf16_wants = 0x2f, /* all but log_sum */
     .bf16_gives = 0x7,
     .implementations = backward_rows,

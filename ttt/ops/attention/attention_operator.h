@@ -4,7 +4,8 @@
  * attention_backward  q, k, v, y, log_sum, dy (B, M, H, d)
  *                     ->  dq (B, M, H, d), dk (B, L, H, d), dv (B, L, H, d)
  *
- * log_sum is log(sum over keys of exp(q . k / sqrt(d))).  q, k, v and dy have rows of unit stride.
+ * log_sum is log(sum over keys of exp(q . k / sqrt(d))).  q, k, v, dy, dq, dk and dv have rows of unit
+ * stride.
  */
 #ifndef TTT_OPS_ATTENTION_ATTENTION_OPERATOR_H
 #define TTT_OPS_ATTENTION_ATTENTION_OPERATOR_H

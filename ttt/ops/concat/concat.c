@@ -69,6 +69,7 @@ const ttt_operator ttt_op_concat = {
     .attribute_size = sizeof(struct ttt_concat_attributes),
     .gradient = concat_gradient,
     .cost = concat_cost,
+    .joins = true,
     .bf16_takes = ~0u,
     .bf16_gives = 1,
     .implementations = implementations,

@@ -21,15 +21,14 @@ struct norm_rows {
 
 struct normalisation {
     norm_rows x, dy; /* dy: of the gradient */
+    norm_rows y;     /* y or dx; may be x or dy */
     int rows, d;
     float inverse_d;          /* 1 / d */
     bool centred;             /* whether a mean is taken off */
     float eps;                /* added to the variance, or to the mean square */
     const float *gain, *bias; /* (d), or NULL for 1 and for 0 */
     float *mean, *rstd;       /* (rows); written forward, unless NULL, and read backward */
-    void *y;                  /* y or dx: (rows, d), contiguous; may be x or dy */
-    bool y_is_bf16;
-    const void *added; /* to dx: as that, or NULL */
+    const void *added;        /* to dx: (rows, d), contiguous, or NULL */
     bool added_is_bf16;
     float *dgain, *dbias; /* (d), or NULL */
 };
@@ -146,12 +145,20 @@ __device__ inline void norm_load_parameter(const float *parameter, int at, float
     }
 }
 
-__device__ inline void norm_store(void *y, bool is_bf16, int64_t at, const float (&x)[8])
+/* Eight neighbours of a row that begins at element `start`. */
+__device__ inline void norm_store(const norm_rows &y, int64_t start, int at, const float (&x)[8])
 {
-    if (is_bf16)
-        store<8>(static_cast<bf16 *>(y) + at, x);
+    void *data = const_cast<void *>(y.data);
+    if (y.is_bf16)
+        store<8>(static_cast<bf16 *>(data) + start + at, x);
     else
-        store<8>(static_cast<float *>(y) + at, x);
+        store<8>(static_cast<float *>(data) + start + at, x);
+}
+
+/* One element of it. */
+__device__ inline void norm_store(const norm_rows &y, int64_t start, int at, float x)
+{
+    store_any(const_cast<void *>(y.data), y.is_bf16, start + at, x);
 }
 
 #endif

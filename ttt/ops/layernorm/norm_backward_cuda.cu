@@ -102,7 +102,7 @@ static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
 #pragma unroll
             for (int i = 0; i < 8; i++)
                 dx[i] += rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
-            norm_store(n.y, n.y_is_bf16, (int64_t)row * n.d + at, dx);
+            norm_store(n.y, norm_row_start(n.y, row), at, dx);
         }
     }
     if (partials)
@@ -118,6 +118,7 @@ static __global__ void __launch_bounds__(NORM_THREADS)
         sums[i] = sums[n.d + i] = 0;
     for (int row = (int)blockIdx.x; row < n.rows; row += (int)gridDim.x) {
         const int64_t x_start = norm_row_start(n.x, row), dy_start = norm_row_start(n.dy, row);
+        const int64_t to = norm_row_start(n.y, row);
         const float mean = n.centred ? n.mean[row] : 0, rstd = n.rstd[row];
         float sum = 0, dot = 0;
         for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS) {
@@ -136,10 +137,8 @@ static __global__ void __launch_bounds__(NORM_THREADS)
         for (int i = (int)threadIdx.x; i < n.d; i += NORM_THREADS) {
             const float h = (load_any(n.x.data, n.x.is_bf16, x_start + i) - mean) * rstd;
             const float dy = load_any(n.dy.data, n.dy.is_bf16, dy_start + i);
-            const int64_t at = (int64_t)row * n.d + i;
-            store_any(n.y, n.y_is_bf16, at,
-                      rstd * (dy * (n.gain ? n.gain[i] : 1) - s_mean - h * sh_mean) +
-                          (n.added ? load_any(n.added, n.added_is_bf16, at) : 0));
+            const float added = n.added ? load_any(n.added, n.added_is_bf16, (int64_t)row * n.d + i) : 0;
+            norm_store(n.y, to, i, rstd * (dy * (n.gain ? n.gain[i] : 1) - s_mean - h * sh_mean) + added);
         }
     }
 }

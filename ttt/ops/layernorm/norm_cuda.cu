@@ -29,8 +29,7 @@ normalisation norm_of(const ttt_operand *x, const ttt_operand *gain, const ttt_o
     n.d = (int)d;
     n.inverse_d = 1 / (float)d;
     n.gain = static_cast<const float *>(gain->data);
-    n.y = y->data;
-    n.y_is_bf16 = y->dtype == TTT_BF16;
+    n.y = norm_rows_of(y);
     return n;
 }
 
@@ -75,6 +74,6 @@ bool norm_rows_are_aligned(const norm_rows *x)
 bool norm_in_registers(const normalisation *n)
 {
     return n->d % 8 == 0 && n->d <= NORM_WIDEST && norm_rows_are_aligned(&n->x) &&
-           norm_rows_are_aligned(&n->dy) && is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias) &&
-           is_aligned(n->added) && (!n->added || n->added_is_bf16 == n->dy.is_bf16);
+           norm_rows_are_aligned(&n->dy) && norm_rows_are_aligned(&n->y) && is_aligned(n->gain) &&
+           is_aligned(n->bias) && is_aligned(n->added) && (!n->added || n->added_is_bf16 == n->dy.is_bf16);
 }

@@ -71,7 +71,7 @@ static __global__ void __launch_bounds__(THREADS, CHUNKS < 4 ? 5 : 4) normalise(
             for (int i = 0; i < 8; i++)
                 y[i] = (x[k][c][i] - mean[k]) * rstd[k] * gain[i] + bias[i];
             if (row < n.rows)
-                norm_store(n.y, n.y_is_bf16, (int64_t)row * n.d + at, y);
+                norm_store(n.y, norm_row_start(n.y, row), at, y);
         }
     }
 }
@@ -80,7 +80,7 @@ static __global__ void __launch_bounds__(THREADS, CHUNKS < 4 ? 5 : 4) normalise(
 static __global__ void __launch_bounds__(THREADS) normalise_any(const normalisation n)
 {
     const int row = (int)blockIdx.x;
-    const int64_t start = norm_row_start(n.x, row);
+    const int64_t start = norm_row_start(n.x, row), to = norm_row_start(n.y, row);
     float sum = 0, square = 0;
     for (int i = (int)threadIdx.x; i < n.d; i += THREADS)
         sum += load_any(n.x.data, n.x.is_bf16, start + i);
@@ -92,8 +92,7 @@ static __global__ void __launch_bounds__(THREADS) normalise_any(const normalisat
     const float rstd = rsqrtf(block_sum(square) * n.inverse_d + n.eps);
     for (int i = (int)threadIdx.x; i < n.d; i += THREADS) {
         const float h = (load_any(n.x.data, n.x.is_bf16, start + i) - mean) * rstd;
-        store_any(n.y, n.y_is_bf16, (int64_t)row * n.d + i,
-                  h * (n.gain ? n.gain[i] : 1) + (n.bias ? n.bias[i] : 0));
+        norm_store(n.y, to, i, h * (n.gain ? n.gain[i] : 1) + (n.bias ? n.bias[i] : 0));
     }
     if (threadIdx.x == 0 && n.mean)
         n.mean[row] = mean;

@@ -78,6 +78,7 @@ const ttt_operator ttt_op_rmsnorm_backward = {
     .name = "rmsnorm_backward",
     .cost = backward_cost,
     .overwrites = 1 << 0 | 1 << 3,
+    .spaced = 1 << 0,
     .bf16_takes = 1 << 0 | 1 << 3,
     .bf16_gives = 1 << 0,
     .implementations = (const ttt_implementation *const[]){&ttt_rmsnorm_backward_cpu,

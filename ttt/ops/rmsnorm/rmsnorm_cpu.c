@@ -50,10 +50,10 @@ static struct row_walk walk_from(const ttt_operand *x, int64_t row)
 }
 
 /* The row that the walk is at; the walk goes on to the next. */
-static const float *next_row(struct row_walk *walk)
+static float *next_row(struct row_walk *walk)
 {
     const ttt_operand *x = walk->x;
-    const float *row = (const float *)x->data + walk->offset;
+    float *row = (float *)x->data + walk->offset;
     for (int d = x->shape.rank - 2; d >= 0; d--) {
         walk->offset += x->stride[d];
         if (++walk->index[d] < x->shape.size[d])
@@ -143,17 +143,18 @@ static ttt_status backward(const ttt_launch *launch)
     const int64_t d = row_length(launch), rows = row_count(launch), chunks = chunk_count(launch);
     float *ones = launch->workspace, *partials = ones + d; /* partials: (chunks, d) */
     const float *gain = launch->in[1].data ? launch->in[1].data : ones, *rrms = launch->in[2].data;
-    float *dx = launch->out[0].data, *dgain = launch->out[1].data;
+    float *dgain = launch->out[1].data;
     for (int64_t i = 0; i < d; i++)
         ones[i] = 1;
 #pragma omp parallel for schedule(static) num_threads(threads_for(launch))
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
         struct row_walk x = walk_from(&launch->in[0], chunk * TTT_ROWS_PER_CHUNK);
         struct row_walk dy = walk_from(&launch->in[3], chunk * TTT_ROWS_PER_CHUNK);
+        struct row_walk dx = walk_from(&launch->out[0], chunk * TTT_ROWS_PER_CHUNK);
         float *partial = partials + chunk * d;
         memset(partial, 0, (size_t)d * sizeof *partial);
         for (int64_t r = chunk * TTT_ROWS_PER_CHUNK; r < rows && r < (chunk + 1) * TTT_ROWS_PER_CHUNK; r++)
-            backward_row(next_row(&x), gain, rrms[r], next_row(&dy), dx + r * d, partial, d);
+            backward_row(next_row(&x), gain, rrms[r], next_row(&dy), next_row(&dx), partial, d);
     }
     if (dgain)
         ttt_sum_rows(partials, chunks, d, d, 1, dgain, 1);

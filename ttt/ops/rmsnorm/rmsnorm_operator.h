@@ -3,7 +3,7 @@
  * rmsnorm           x (..., d), gain (d) or none                  ->  y (..., d), rrms (rows)
  * rmsnorm_backward  x, gain or none, rrms (rows), dy (..., d)     ->  dx (..., d), dgain (d)
  *
- * rrms is 1 / sqrt(mean(x^2) + eps).  x and dy have rows of unit stride; gain is contiguous.
+ * rrms is 1 / sqrt(mean(x^2) + eps).  x, dy and dx have rows of unit stride; gain is contiguous.
  */
 #ifndef TTT_OPS_RMSNORM_RMSNORM_OPERATOR_H
 #define TTT_OPS_RMSNORM_RMSNORM_OPERATOR_H

@@ -50,7 +50,7 @@ static __device__ inline void write_row(const norm_rows &to, int row, int d, int
     for (int c = 0; c < CHUNKS; c++) {
         const int at = (c * LANES + lane) * 8;
         if (at < d)
-            norm_store(const_cast<void *>(to.data), to.is_bf16, start + at, x[c]);
+            norm_store(to, start, at, x[c]);
     }
 }
 
@@ -157,7 +157,7 @@ static __global__ void __launch_bounds__(THREADS) activate_any(const silu_heads 
     const float scale = part.unit ? factors_of(block_sum(square), 0, s.eps).scale : 1;
     for (int i = (int)threadIdx.x; i < s.d; i += THREADS) {
         const float x = element(part.x, from, i);
-        store_any(const_cast<void *>(part.to.data), part.to.is_bf16, to + i, x * sigmoid(x) * scale);
+        norm_store(part.to, to, i, x * sigmoid(x) * scale);
     }
 }
 
@@ -179,8 +179,7 @@ static __global__ void __launch_bounds__(THREADS) differentiate_any(const silu_h
     for (int i = (int)threadIdx.x; i < s.d; i += THREADS) {
         const float x = element(part.x, x_start, i), sigma = sigmoid(x), h = x * sigma;
         const float dy = part.dy.data ? element(part.dy, dy_start, i) : 0;
-        store_any(const_cast<void *>(part.to.data), part.to.is_bf16, to + i,
-                  (dy * f.scale - h * f.pull) * (sigma + h * (1 - sigma)));
+        norm_store(part.to, to, i, (dy * f.scale - h * f.pull) * (sigma + h * (1 - sigma)));
     }
 }
 
