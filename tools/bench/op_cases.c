@@ -14,6 +14,7 @@
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 #include "ttt/ops/drop_path/drop_path.h"
 #include "ttt/ops/fill/fill.h"
+#include "ttt/ops/l2norm/l2norm.h"
 #include "ttt/ops/layernorm/layernorm.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/linear/linear_rows.h"
@@ -26,6 +27,7 @@
 #include "ttt/ops/rmsnorm/rmsnorm.h"
 #include "ttt/ops/silu_heads/silu_heads.h"
 #include "ttt/ops/vittt_inner/vittt_inner.h"
+#include "ttt/ops/weight_norm/weight_norm.h"
 
 /* x as operators of a model in bf16 get it: "copy", which here wants bf16 and gives it to all who take it. */
 static ttt_tensor lowered(ttt_graph *g, ttt_tensor x)
@@ -268,6 +270,27 @@ static void silu_heads_backward(struct bench_op_graph *g, const int64_t *n)
     ttt_output(g->graph, "dx", dx);
 }
 
+/* Of n[0] matrices, and with n[3] its gradient. */
+static void l2norm(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2])), y = ttt_l2norm(g->graph, x, 2, 1e-7f);
+    if (n[3])
+        ttt_gradient_from(g->graph, y, input(g, ttt_dims(n[0], n[1], n[2])), &x, 1, &y);
+    output(g, y);
+}
+
+/* Steps of n[0] samples from one weight, and with n[3] their gradients. */
+static void weight_norm(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor step = input(g, ttt_dims(n[0], n[1], n[2])),
+               w = bench_op_input(g, TTT_F32, ttt_dims(n[1], n[2]));
+    ttt_tensor norm = bench_op_input(g, TTT_F32, ttt_dims(1, n[2]));
+    ttt_tensor y = ttt_weight_norm(g->graph, w, step, norm, 1, 1e-5f);
+    if (n[3])
+        ttt_gradient_from(g->graph, y, input(g, ttt_dims(n[0], n[1], n[2])), &step, 1, &y);
+    output(g, y);
+}
+
 /* Cameras of n[0] scenes with n[1] views. */
 static void rays(struct bench_op_graph *g, const int64_t *n)
 {
@@ -356,6 +379,10 @@ static const struct bench_op_case cases[] = {
     {"silu_heads", "LaCT, k and v", silu_heads, {V * VIEW, 2, WIDTH}},
     {"silu_heads_backward", "LaCT, q", silu_heads_backward, {V * VIEW, 1, WIDTH}},
     {"add_slice", "LaCT, gradient of input views", add_slice, {2, V / 2 * VIEW, V / 8 * VIEW, WIDTH}},
+    {"l2norm", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 0}},
+    {"l2norm_backward", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 1}},
+    {"weight_norm", "LaCT, fast weights", weight_norm, {BENCH_OP_BATCH, 768, 768, 0}},
+    {"weight_norm_backward", "LaCT, fast weights", weight_norm, {BENCH_OP_BATCH, 768, 768, 1}},
     {"rays", "LaCT, 2 scenes", rays, {2, V / 2, 128}},
     {"mse", "LaCT, loss", mse, {V, 3, 128}},
     {"gradient_norm", "vittt_tiny", bench_op_gradient_norm, {0}},
