@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "ttt/device/cuda_product.h"
-#include "ttt/ops/linear/column_sums_cuda.h"
 #include "ttt/ops/linear/linear_rows.h"
+#include "ttt/ops/reduce/sum_cuda.h"
 
 struct state {
     ttt_cuda_prepared *both, *weight; /* both: NULL where two launches are better */
@@ -28,7 +28,8 @@ static bool supports(const ttt_launch *launch, const char **why)
 /* The column sums' parts lie behind the product's workspace. */
 static size_t workspace(const ttt_launch *launch)
 {
-    return TTT_CUDA_PRODUCT_WORKSPACE + ttt_cuda_column_sums_workspace(&launch->in[0]);
+    const struct ttt_sum_layout rows = ttt_sum_of_rows(&launch->in[0]);
+    return TTT_CUDA_PRODUCT_WORKSPACE + ttt_cuda_sum_workspace(&rows, launch->in[0].dtype);
 }
 
 static ttt_cuda_product product_of(const ttt_launch *launch)
@@ -101,9 +102,10 @@ static ttt_status run(const ttt_launch *launch)
         TRY(ttt_cuda_product_try_run(launch->device, s->both, &operands, &done));
     if (done)
         return TTT_OK;
+    const struct ttt_sum_layout rows = ttt_sum_of_rows(d);
     if (operands.sums)
-        TRY(ttt_cuda_column_sums(launch, d, operands.sums,
-                                 (char *)launch->workspace + TTT_CUDA_PRODUCT_WORKSPACE));
+        TRY(ttt_cuda_sum(launch, &rows, d, operands.sums,
+                         (char *)launch->workspace + TTT_CUDA_PRODUCT_WORKSPACE));
     operands.sums = NULL;
     return ttt_cuda_product_run(launch->device, s->weight, &operands);
 }
