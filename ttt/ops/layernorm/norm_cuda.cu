@@ -1,7 +1,7 @@
 /* What layernorm and rmsnorm need to know of their operands on CUDA. */
 #include "ttt/ops/layernorm/norm.cuh"
 
-norm_rows norm_rows_of(const ttt_operand *x)
+static norm_rows rows_of(const ttt_operand *x)
 {
     norm_rows rows = {x->data, x->dtype == TTT_BF16, 0, {}, {}};
     for (int i = x->shape.rank - 2; i >= 0; i--) {
@@ -20,17 +20,36 @@ norm_rows norm_rows_of(const ttt_operand *x)
     return rows;
 }
 
-normalisation norm_of(const ttt_operand *x, const ttt_operand *gain, const ttt_operand *y)
+static float *floats_of(const ttt_operand *x)
 {
+    return x ? static_cast<float *>(x->data) : NULL;
+}
+
+normalisation norm_of(const ttt_launch *launch, const norm_operands &operands)
+{
+    const ttt_operand *x = &launch->in[0], *y = &launch->out[0];
     const int64_t d = x->shape.size[x->shape.rank - 1];
     normalisation n = {};
-    n.x = norm_rows_of(x);
+    n.x = rows_of(x);
     n.rows = (int)(ttt_operand_elements(x) / d);
     n.d = (int)d;
     n.inverse_d = 1 / (float)d;
-    n.gain = static_cast<const float *>(gain->data);
+    n.centred = operands.mean != NULL;
+    n.eps = operands.eps;
+    n.gain = floats_of(&launch->in[1]);
+    n.bias = floats_of(operands.bias);
+    n.mean = floats_of(operands.mean);
+    n.rstd = floats_of(operands.rstd);
     n.y = y->data;
     n.y_is_bf16 = y->dtype == TTT_BF16;
+    n.dgain = floats_of(operands.dgain);
+    n.dbias = floats_of(operands.dbias);
+    if (operands.dy)
+        n.dy = rows_of(operands.dy);
+    if (operands.added) {
+        n.added = operands.added->data;
+        n.added_is_bf16 = operands.added->dtype == TTT_BF16;
+    }
     return n;
 }
 
@@ -72,9 +91,9 @@ static bool rows_are_aligned(const norm_rows *x)
     return aligned;
 }
 
-bool norm_in_registers(const normalisation *n)
+bool norm_in_registers(const normalisation &n)
 {
-    return n->d % 8 == 0 && n->d <= NORM_WIDEST && rows_are_aligned(&n->x) && rows_are_aligned(&n->dy) &&
-           is_aligned(n->y) && is_aligned(n->gain) && is_aligned(n->bias) && is_aligned(n->added) &&
-           (!n->added || n->added_is_bf16 == n->dy.is_bf16);
+    return n.d % 8 == 0 && n.d <= NORM_WIDEST && rows_are_aligned(&n.x) && rows_are_aligned(&n.dy) &&
+           is_aligned(n.y) && is_aligned(n.gain) && is_aligned(n.bias) && is_aligned(n.added) &&
+           (!n.added || n.added_is_bf16 == n.dy.is_bf16);
 }

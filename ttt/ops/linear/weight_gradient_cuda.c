@@ -8,6 +8,7 @@
 
 #include "ttt/device/cuda_product.h"
 #include "ttt/ops/linear/linear_rows.h"
+#include "ttt/ops/matmul/state_cuda.h"
 #include "ttt/ops/reduce/sum_cuda.h"
 
 struct state {
@@ -62,8 +63,9 @@ static void release(void *state)
 
 /* Summing d must not keep the library from splitting the sums of a product that leaves most of the GPU idle:
  * reading d again costs less. */
-static ttt_status prepare_products(const ttt_launch *launch, struct state *s)
+static ttt_status prepare_products(const ttt_launch *launch, void *state)
 {
+    struct state *s = state;
     ttt_cuda_product product = product_of(launch);
     TRY(ttt_cuda_product_prepare(launch->device, &product, &s->weight));
     product.epilogue = TTT_CUDA_COLUMN_SUMS;
@@ -77,15 +79,7 @@ static ttt_status prepare_products(const ttt_launch *launch, struct state *s)
 
 static ttt_status prepare(const ttt_launch *launch, void **state)
 {
-    struct state *s = calloc(1, sizeof *s);
-    if (!s)
-        return ttt_fail(TTT_MEMORY, "no memory to prepare a product");
-    ttt_status status = prepare_products(launch, s);
-    if (status)
-        release(s);
-    else
-        *state = s;
-    return status;
+    return ttt_cuda_make_state(launch, sizeof(struct state), prepare_products, release, state);
 }
 
 static ttt_status run(const ttt_launch *launch)
