@@ -43,6 +43,7 @@ static const struct op_case cases[] = {
     {"large, outer and inner", {{{3, {9, 65, 65}}}}, {SUM, 5}},
     {"large, transposed", {{{2, {257, 129}}, TRANSPOSED}}, {SUM, 2}},
     {"rows of vectors", {{{2, {70, 64}}}}, {SUM, 2}},
+    {"rows of 768", {{{3, {2, 35, 768}}, CUT_FIRST}}, {SUM, 4}},
     {"long rows", {{{2, {3, 4104}}}}, {SUM, 2}},
     {"long rows in parts", {{{2, {2, 20480}}, CONTIGUOUS, OFFSET}}, {SUM, 2}},
     {"runs apart", {{{3, {9, 5, 32}}}}, {SUM, 5}},

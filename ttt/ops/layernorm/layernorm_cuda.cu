@@ -5,34 +5,26 @@ extern "C" {
 #include "ttt/ops/layernorm/layernorm_operator.h"
 }
 
-static float *floats(const ttt_operand *x)
-{
-    return static_cast<float *>(x->data);
-}
-
 static ttt_status forward(const ttt_launch *launch)
 {
-    normalisation n = norm_of(&launch->in[0], &launch->in[1], &launch->out[0]);
-    n.centred = true;
-    n.eps = static_cast<const ttt_layernorm_attributes *>(launch->attributes)->eps;
-    n.bias = floats(&launch->in[2]);
-    n.mean = floats(&launch->out[1]);
-    n.rstd = floats(&launch->out[2]);
-    return norm_forward(launch, &n);
+    norm_operands operands = {};
+    operands.eps = static_cast<const ttt_layernorm_attributes *>(launch->attributes)->eps;
+    operands.bias = &launch->in[2];
+    operands.mean = &launch->out[1];
+    operands.rstd = &launch->out[2];
+    return norm_forward(launch, operands);
 }
 
 static ttt_status backward(const ttt_launch *launch)
 {
-    normalisation n = norm_of(&launch->in[0], &launch->in[1], &launch->out[0]);
-    n.centred = true;
-    n.mean = floats(&launch->in[2]);
-    n.rstd = floats(&launch->in[3]);
-    n.dy = norm_rows_of(&launch->in[4]);
-    n.added = launch->in[5].data;
-    n.added_is_bf16 = launch->in[5].dtype == TTT_BF16;
-    n.dgain = floats(&launch->out[1]);
-    n.dbias = floats(&launch->out[2]);
-    return norm_backward(launch, &n);
+    norm_operands operands = {};
+    operands.mean = &launch->in[2];
+    operands.rstd = &launch->in[3];
+    operands.dy = &launch->in[4];
+    operands.added = &launch->in[5];
+    operands.dgain = &launch->out[1];
+    operands.dbias = &launch->out[2];
+    return norm_backward(launch, operands);
 }
 
 extern "C" const ttt_implementation ttt_layernorm_cuda = {

@@ -33,17 +33,24 @@ struct normalisation {
     float *dgain, *dbias; /* (d), or NULL */
 };
 
-/* The rows of an operand; what both directions know of one. */
+/* Where a node has its operands, apart from x, gain and output 0, which stand in the same places in all;
+ * NULL: it has none.  What has a mean is centred. */
+struct norm_operands {
+    const ttt_operand *mean, *rstd;
+    float eps;
+    const ttt_operand *bias;                       /* forward */
+    const ttt_operand *dy, *added, *dgain, *dbias; /* backward */
+};
 norm_rows norm_rows_of(const ttt_operand *x);
-normalisation norm_of(const ttt_operand *x, const ttt_operand *gain, const ttt_operand *y);
+normalisation norm_of(const ttt_launch *launch, const norm_operands &operands);
 
 /* supports(): whether all are f32 or bf16, the parameters and statistics f32, and rows of unit stride. */
 bool norm_supports(const ttt_launch *launch, const char **why);
 
-ttt_status norm_forward(const ttt_launch *launch, const normalisation *n);
+ttt_status norm_forward(const ttt_launch *launch, const norm_operands &operands);
 
 size_t norm_backward_workspace(const ttt_launch *launch);
-ttt_status norm_backward(const ttt_launch *launch, const normalisation *n);
+ttt_status norm_backward(const ttt_launch *launch, const norm_operands &operands);
 
 /* ---- between the two directions ---- */
 
@@ -65,10 +72,10 @@ template <class F> ttt_status norm_by_width(int d, F f)
 }
 
 /* Whether rows begin at multiples of 16 bytes. */
-bool norm_rows_are_aligned(const norm_rows *x);
+bool norm_rows_are_aligned(const norm_rows &x);
 
 /* Whether rows can be read and written by 16 bytes, and held in registers; what is added is of dy's type. */
-bool norm_in_registers(const normalisation *n);
+bool norm_in_registers(const normalisation &n);
 
 /* Element 0 of a row. */
 __device__ inline int64_t norm_row_start(const norm_rows &x, int row)

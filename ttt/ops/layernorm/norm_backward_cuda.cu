@@ -158,26 +158,27 @@ size_t norm_backward_workspace(const ttt_launch *launch)
     return (size_t)(block_count(launch, rows, d) * 2 * d) * sizeof(float);
 }
 
-static ttt_status run_rows(const ttt_launch *launch, const normalisation *n, int blocks, float *partials)
+static ttt_status run_rows(const ttt_launch *launch, const normalisation &n, int blocks, float *partials)
 {
     if (!norm_in_registers(n))
-        return enqueue(launch, differentiate_any, blocks, NORM_THREADS, 0, *n, partials);
-    return by_type(n->x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
-        return by_type(n->dy.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto dy) {
-            return norm_by_width(n->d, [&](auto spread) {
+        return enqueue(launch, differentiate_any, blocks, NORM_THREADS, 0, n, partials);
+    return by_type(n.x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
+        return by_type(n.dy.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto dy) {
+            return norm_by_width(n.d, [&](auto spread) {
                 return enqueue(launch, differentiate<decltype(x), decltype(dy), spread.lanes, spread.chunks>,
-                               blocks, NORM_THREADS, 0, *n, partials);
+                               blocks, NORM_THREADS, 0, n, partials);
             });
         });
     });
 }
 
-ttt_status norm_backward(const ttt_launch *launch, const normalisation *n)
+ttt_status norm_backward(const ttt_launch *launch, const norm_operands &operands)
 {
-    const int blocks = block_count(launch, n->rows, n->d);
-    float *partials = n->dgain || n->dbias ? static_cast<float *>(launch->workspace) : NULL;
+    const normalisation n = norm_of(launch, operands);
+    const int blocks = block_count(launch, n.rows, n.d);
+    float *partials = n.dgain || n.dbias ? static_cast<float *>(launch->workspace) : NULL;
     TRY(run_rows(launch, n, blocks, partials));
     if (!partials)
         return TTT_OK;
-    return add_parts(launch, partials, blocks, 2 * n->d, n->dgain, n->d, n->dbias);
+    return add_parts(launch, partials, blocks, 2 * n.d, n.dgain, n.d, n.dbias);
 }

@@ -20,16 +20,35 @@ norm_rows norm_rows_of(const ttt_operand *x)
     return rows;
 }
 
-normalisation norm_of(const ttt_operand *x, const ttt_operand *gain, const ttt_operand *y)
+static float *floats_of(const ttt_operand *x)
 {
+    return x ? static_cast<float *>(x->data) : NULL;
+}
+
+normalisation norm_of(const ttt_launch *launch, const norm_operands &operands)
+{
+    const ttt_operand *x = &launch->in[0], *y = &launch->out[0];
     const int64_t d = x->shape.size[x->shape.rank - 1];
     normalisation n = {};
     n.x = norm_rows_of(x);
     n.rows = (int)(ttt_operand_elements(x) / d);
     n.d = (int)d;
     n.inverse_d = 1 / (float)d;
-    n.gain = static_cast<const float *>(gain->data);
+    n.centred = operands.mean != NULL;
+    n.eps = operands.eps;
+    n.gain = floats_of(&launch->in[1]);
+    n.bias = floats_of(operands.bias);
+    n.mean = floats_of(operands.mean);
+    n.rstd = floats_of(operands.rstd);
     n.y = norm_rows_of(y);
+    n.dgain = floats_of(operands.dgain);
+    n.dbias = floats_of(operands.dbias);
+    if (operands.dy)
+        n.dy = norm_rows_of(operands.dy);
+    if (operands.added) {
+        n.added = operands.added->data;
+        n.added_is_bf16 = operands.added->dtype == TTT_BF16;
+    }
     return n;
 }
 
@@ -62,18 +81,18 @@ static bool is_aligned(const void *p)
     return (uintptr_t)p % 16 == 0;
 }
 
-bool norm_rows_are_aligned(const norm_rows *x)
+bool norm_rows_are_aligned(const norm_rows &x)
 {
-    const int step = x->is_bf16 ? 8 : 4; /* elements of 16 bytes */
-    bool aligned = is_aligned(x->data);
-    for (int i = 0; i < x->rank; i++)
-        aligned = aligned && x->stride[i] % step == 0;
+    const int step = x.is_bf16 ? 8 : 4; /* elements of 16 bytes */
+    bool aligned = is_aligned(x.data);
+    for (int i = 0; i < x.rank; i++)
+        aligned = aligned && x.stride[i] % step == 0;
     return aligned;
 }
 
-bool norm_in_registers(const normalisation *n)
+bool norm_in_registers(const normalisation &n)
 {
-    return n->d % 8 == 0 && n->d <= NORM_WIDEST && norm_rows_are_aligned(&n->x) &&
-           norm_rows_are_aligned(&n->dy) && norm_rows_are_aligned(&n->y) && is_aligned(n->gain) &&
-           is_aligned(n->bias) && is_aligned(n->added) && (!n->added || n->added_is_bf16 == n->dy.is_bf16);
+    return n.d % 8 == 0 && n.d <= NORM_WIDEST && norm_rows_are_aligned(n.x) && norm_rows_are_aligned(n.dy) &&
+           norm_rows_are_aligned(n.y) && is_aligned(n.gain) && is_aligned(n.bias) && is_aligned(n.added) &&
+           (!n.added || n.added_is_bf16 == n.dy.is_bf16);
 }

@@ -100,15 +100,16 @@ static __global__ void __launch_bounds__(THREADS) normalise_any(const normalisat
         n.rstd[row] = rstd;
 }
 
-ttt_status norm_forward(const ttt_launch *launch, const normalisation *n)
+ttt_status norm_forward(const ttt_launch *launch, const norm_operands &operands)
 {
+    const normalisation n = norm_of(launch, operands);
     if (!norm_in_registers(n))
-        return enqueue(launch, normalise_any, (unsigned)n->rows, THREADS, 0, *n);
-    return by_type(n->x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
-        return norm_by_width(n->d, [&](auto spread) {
-            const unsigned blocks = blocks_for(n->rows, ROWS * THREADS / spread.lanes);
+        return enqueue(launch, normalise_any, (unsigned)n.rows, THREADS, 0, n);
+    return by_type(n.x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
+        return norm_by_width(n.d, [&](auto spread) {
+            const unsigned blocks = blocks_for(n.rows, ROWS * THREADS / spread.lanes);
             return enqueue(launch, normalise<decltype(x), spread.lanes, spread.chunks>, blocks, THREADS, 0,
-                           *n);
+                           n);
         });
     });
 }

@@ -8,6 +8,7 @@
 #include "ttt/device/cuda_product.h"
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/finish_cuda.h"
+#include "ttt/ops/matmul/state_cuda.h"
 
 enum way { ACTIVATED, BIASED, STARTED, WAYS };
 
@@ -100,19 +101,16 @@ static void release(void *state)
     free(s);
 }
 
+static ttt_status prepare_products(const ttt_launch *launch, void *state)
+{
+    struct state *s = state;
+    TRY(prepare_ways(launch, false, s->product[0]));
+    return launch->n_out > 1 ? prepare_ways(launch, true, s->product[1]) : TTT_OK;
+}
+
 static ttt_status prepare(const ttt_launch *launch, void **state)
 {
-    struct state *s = calloc(1, sizeof *s);
-    if (!s)
-        return ttt_fail(TTT_MEMORY, "no memory to prepare a product");
-    ttt_status status = prepare_ways(launch, false, s->product[0]);
-    if (!status && launch->n_out > 1)
-        status = prepare_ways(launch, true, s->product[1]);
-    if (status)
-        release(s);
-    else
-        *state = s;
-    return status;
+    return ttt_cuda_make_state(launch, sizeof(struct state), prepare_products, release, state);
 }
 
 static ttt_status multiply_started(const ttt_launch *launch, const ttt_cuda_prepared *product,

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 
 #include "ttt/device/cuda_product.h"
-#include "ttt/ops/linear/column_sums_cuda.h"
 #include "ttt/ops/linear/linear_rows.h"
+#include "ttt/ops/matmul/state_cuda.h"
+#include "ttt/ops/reduce/sum_cuda.h"
 
 struct state {
     ttt_cuda_prepared *both, *weight; /* both: NULL where two launches are better */
@@ -28,7 +29,8 @@ static bool supports(const ttt_launch *launch, const char **why)
 /* The column sums' parts lie behind the product's workspace. */
 static size_t workspace(const ttt_launch *launch)
 {
-    return TTT_CUDA_PRODUCT_WORKSPACE + ttt_cuda_column_sums_workspace(&launch->in[0]);
+    const struct ttt_sum_layout rows = ttt_sum_of_rows(&launch->in[0]);
+    return TTT_CUDA_PRODUCT_WORKSPACE + ttt_cuda_sum_workspace(&rows, launch->in[0].dtype);
 }
 
 static ttt_cuda_product product_of(const ttt_launch *launch)
@@ -61,8 +63,9 @@ static void release(void *state)
 
 /* Summing d must not keep the library from splitting the sums of a product that leaves most of the GPU idle:
  * reading d again costs less. */
-static ttt_status prepare_products(const ttt_launch *launch, struct state *s)
+static ttt_status prepare_products(const ttt_launch *launch, void *state)
 {
+    struct state *s = state;
     ttt_cuda_product product = product_of(launch);
     TRY(ttt_cuda_product_prepare(launch->device, &product, &s->weight));
     product.epilogue = TTT_CUDA_COLUMN_SUMS;
@@ -76,15 +79,7 @@ static ttt_status prepare_products(const ttt_launch *launch, struct state *s)
 
 static ttt_status prepare(const ttt_launch *launch, void **state)
 {
-    struct state *s = calloc(1, sizeof *s);
-    if (!s)
-        return ttt_fail(TTT_MEMORY, "no memory to prepare a product");
-    ttt_status status = prepare_products(launch, s);
-    if (status)
-        release(s);
-    else
-        *state = s;
-    return status;
+    return ttt_cuda_make_state(launch, sizeof(struct state), prepare_products, release, state);
 }
 
 static ttt_status run(const ttt_launch *launch)
@@ -101,9 +96,10 @@ static ttt_status run(const ttt_launch *launch)
         TRY(ttt_cuda_product_try_run(launch->device, s->both, &operands, &done));
     if (done)
         return TTT_OK;
+    const struct ttt_sum_layout rows = ttt_sum_of_rows(d);
     if (operands.sums)
-        TRY(ttt_cuda_column_sums(launch, d, operands.sums,
-                                 (char *)launch->workspace + TTT_CUDA_PRODUCT_WORKSPACE));
+        TRY(ttt_cuda_sum(launch, &rows, d, operands.sums,
+                         (char *)launch->workspace + TTT_CUDA_PRODUCT_WORKSPACE));
     operands.sums = NULL;
     return ttt_cuda_product_run(launch->device, s->weight, &operands);
 }

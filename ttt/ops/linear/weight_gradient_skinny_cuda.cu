@@ -26,28 +26,33 @@ template <class T> struct operands {
     float *partial; /* (parts, out * in + out) */
 };
 
-/* Adds d x for N columns of up to AHEAD rows: first, first + LINES, ... below end. */
+/* Adds d x for N columns of up to AHEAD rows: first, first + LINES, ... below end.  A warp reads what these
+ * rows have of d at once, a value a lane. */
 template <int OUT, int N, class T>
 static __device__ inline void add_rows(const operands<T> &o, int64_t first, int64_t end, int64_t column,
                                        float (&sum)[OUT][N], float (&d_sum)[OUT])
 {
-    float x[AHEAD][N];
+    static_assert(AHEAD * OUT <= LANES);
+    packed<N, T> ahead[AHEAD];
 #pragma unroll
     for (int i = 0; i < AHEAD; i++)
-        if (first + i * LINES < end)
-            load<N>(o.x + (first + i * LINES) * o.x_stride + column, x[i]);
+        ahead[i] = fetch<N>(o.x + (first + i * LINES) * o.x_stride + column,
+                            first + i * LINES < end && column < o.in);
+    const int output = (int)threadIdx.x % OUT;
+    const int64_t row = first + (int)threadIdx.x / OUT * LINES;
+    const bool has_d = (int)threadIdx.x < AHEAD * OUT && row < end && output < o.out;
+    const float of_lane = has_d ? to_float(o.d[row * o.d_stride + output]) : 0;
 #pragma unroll
     for (int i = 0; i < AHEAD; i++) {
-        const int64_t row = first + i * LINES;
-        if (row >= end)
-            return;
+        float x[N];
+        unpack(ahead[i], x);
 #pragma unroll
         for (int k = 0; k < OUT; k++) {
-            const float d = k < o.out ? to_float(o.d[row * o.d_stride + k]) : 0;
+            const float d = __shfl_sync(0xffffffffu, of_lane, i * OUT + k);
             d_sum[k] += d;
 #pragma unroll
             for (int j = 0; j < N; j++)
-                sum[k][j] = fmaf(d, x[i][j], sum[k][j]);
+                sum[k][j] = fmaf(d, x[j], sum[k][j]);
         }
     }
 }
@@ -72,7 +77,7 @@ static __global__ void __launch_bounds__(LANES *LINES) multiply(const operands<T
     const int64_t column = ((int64_t)blockIdx.x * LANES + threadIdx.x) * N;
     const int64_t start = o.rows * blockIdx.y / gridDim.y, end = o.rows * (blockIdx.y + 1) / gridDim.y;
     float sum[OUT][N] = {}, d_sum[OUT] = {};
-    for (int64_t row = start + threadIdx.y; row < end && column < o.in; row += LINES * AHEAD)
+    for (int64_t row = start + threadIdx.y; row < end; row += LINES * AHEAD)
         add_rows(o, row, end, column, sum, d_sum);
     float *partial = o.partial + (int64_t)blockIdx.y * o.out * (o.in + 1);
     const bool writes = threadIdx.y == 0 && column < o.in;

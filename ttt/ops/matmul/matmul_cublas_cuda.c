@@ -11,6 +11,7 @@
 #include "ttt/ops/matmul/finish_cuda.h"
 #include "ttt/ops/matmul/matmul_rows.h"
 #include "ttt/ops/matmul/product.h"
+#include "ttt/ops/matmul/state_cuda.h"
 
 enum {
     MOST_CALLS = 32,      /* beyond these, launches cost more than our own kernel does */
@@ -121,8 +122,9 @@ static ttt_cuda_product product_of(const ttt_launch *launch, const struct calls 
 }
 
 /* cuBLASLt's GELU, in tanh form, serves where its error is below bf16's rounding. */
-static ttt_status prepare_products(const ttt_launch *launch, struct state *s)
+static ttt_status prepare_products(const ttt_launch *launch, void *state)
 {
+    struct state *s = state;
     const struct ttt_matmul_attributes *attributes = launch->attributes;
     s->calls = calls_of(launch);
     ttt_cuda_product product = product_of(launch, &s->calls);
@@ -150,15 +152,7 @@ static void release(void *state)
 
 static ttt_status prepare(const ttt_launch *launch, void **state)
 {
-    struct state *s = calloc(1, sizeof *s);
-    if (!s)
-        return ttt_fail(TTT_MEMORY, "no memory to prepare a product");
-    ttt_status status = prepare_products(launch, s);
-    if (status)
-        release(s);
-    else
-        *state = s;
-    return status;
+    return ttt_cuda_make_state(launch, sizeof(struct state), prepare_products, release, state);
 }
 
 /* Element i of an operand, or NULL where it has no data. */

@@ -9,18 +9,18 @@
 #include "ttt/device/kernel.cuh"
 
 extern "C" {
-#include "ttt/ops/reduce/layout.h"
 #include "ttt/ops/reduce/reduce_operator.h"
+#include "ttt/ops/reduce/sum_cuda.h"
 }
 
 enum {
     THREADS = 256,
     LANES = 32,              /* threads side by side over columns, */
     LINES = THREADS / LANES, /* and rows that a block reads at a time */
-    AHEAD = 4,               /* reads of a thread under way */
+    AHEAD = 8,               /* reads of a thread under way */
+    SECTOR_LANES = 8,        /* neighbours that together read a cache line */
     LONG_RUN = 512,          /* groups of elements that are worth a block */
     ENOUGH_BLOCKS = 1024,    /* for the memory of any GPU to be busy */
-    LEAST_READS = 2 * AHEAD, /* of a thread, for a part to be worth it */
 };
 
 /* One pass. */
@@ -54,40 +54,65 @@ static __device__ int64_t out_offset_of(const ttt_sum_dimensions &dimensions, in
     return dimensions.rank ? offset + index * dimensions.at[0].out : 0;
 }
 
-/* Where group i of N elements of a result lies, its runs one after another. */
-template <int N> static __device__ int64_t group_offset(const ttt_sum_layout &layout, int64_t i)
+/* Where item i lies: in even steps; as groups of N elements of runs, one after another; as rows. */
+struct in_steps {
+    int64_t step;
+    __device__ int64_t operator()(int64_t i) const
+    {
+        return i * step;
+    }
+};
+template <int N> struct in_runs {
+    const ttt_sum_layout &layout;
+    __device__ int64_t operator()(int64_t i) const
+    {
+        const int64_t per_run = layout.inner.size / N;
+        return offset_of(layout.summed, i / per_run) + i % per_run * N * layout.inner.stride;
+    }
+};
+struct in_rows {
+    const ttt_sum_dimensions &rows;
+    __device__ int64_t operator()(int64_t i) const
+    {
+        return offset_of(rows, i);
+    }
+};
+
+/* Adds items first, first + step, ... below end, of N elements each; item i lies place(i) behind x.
+ */
+template <int N, class T, class Place>
+static __device__ void add_items(const T *x, Place place, int64_t first, int64_t end, int64_t step,
+                                 float (&sum)[N])
 {
-    const int64_t per_run = layout.inner.size / N;
-    if (layout.summed.elements == 1)
-        return i * N * layout.inner.stride;
-    return offset_of(layout.summed, i / per_run) + i % per_run * N * layout.inner.stride;
+    for (; first < end; first += AHEAD * step) {
+        packed<N, T> item[AHEAD];
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) {
+            const int64_t at = first + i * step;
+            item[i] = fetch<N>(x + (at < end ? place(at) : 0), at < end);
+        }
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) {
+            float value[N];
+            unpack(item[i], value);
+#pragma unroll
+            for (int k = 0; k < N; k++)
+                sum[k] += value[k];
+        }
+    }
 }
 
-/* The sum of groups first, first + step, ... below end. */
+/* The sum of groups first, first + step, ... below end of a result's runs. */
 template <int N, class T>
 static __device__ float sum_groups(const ttt_sum_layout &layout, const T *x, int64_t first, int64_t end,
                                    int64_t step)
 {
-    float sum[N] = {};
-    for (; first < end; first += AHEAD * step) {
-        float value[AHEAD][N];
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            if (first + i * step < end) {
-                load<N>(x + group_offset<N>(layout, first + i * step), value[i]);
-            } else {
-#pragma unroll
-                for (int k = 0; k < N; k++)
-                    value[i][k] = 0;
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++)
-#pragma unroll
-            for (int k = 0; k < N; k++)
-                sum[k] += value[i][k];
-    }
-    float total = 0;
+    const int64_t stride = N * layout.inner.stride;
+    float sum[N] = {}, total = 0;
+    if (layout.summed.elements == 1)
+        add_items(x, in_steps{stride}, first, end, step, sum);
+    else
+        add_items(x, in_runs<N>{layout}, first, end, step, sum);
 #pragma unroll
     for (int k = 0; k < N; k++)
         total += sum[k];
@@ -124,29 +149,15 @@ static __global__ void __launch_bounds__(THREADS) sum_long_runs(const __grid_con
             sum * (float)p.layout.factor;
 }
 
-/* Rows first, first + LINES, ... below end of N columns. */
+/* Adds N columns of rows first, first + LINES, ... below end. */
 template <int N, class T>
-static __device__ void add_rows(const ttt_sum_layout &layout, const T *x, int64_t first, int64_t end,
+static __device__ void add_rows(const ttt_sum_dimensions &rows, const T *x, int64_t first, int64_t end,
                                 float (&sum)[N])
 {
-    for (; first < end; first += AHEAD * LINES) {
-        float value[AHEAD][N];
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            if (first + i * LINES < end) {
-                load<N>(x + offset_of(layout.summed, first + i * LINES), value[i]);
-            } else {
-#pragma unroll
-                for (int k = 0; k < N; k++)
-                    value[i][k] = 0;
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++)
-#pragma unroll
-            for (int k = 0; k < N; k++)
-                sum[k] += value[i][k];
-    }
+    if (rows.rank == 1)
+        add_items(x, in_steps{rows.at[0].stride}, first, end, LINES, sum);
+    else
+        add_items(x, in_rows{rows}, first, end, LINES, sum);
 }
 
 /* Rows of LANES * N columns: (kept dimensions and blocks of columns, parts). */
@@ -160,10 +171,9 @@ static __global__ void __launch_bounds__(THREADS) sum_columns(const __grid_const
     const int64_t column = block + threadIdx.x * N;
     const int64_t first = rows * blockIdx.y / p.parts, end = rows * (blockIdx.y + 1) / p.parts;
     float sum[N] = {};
+    const T *x = static_cast<const T *>(p.x) + offset_of(p.layout.kept, kept) + column * inner.stride;
     if (column < inner.size)
-        add_rows<N>(p.layout,
-                    static_cast<const T *>(p.x) + offset_of(p.layout.kept, kept) + column * inner.stride,
-                    first + threadIdx.y, end, sum);
+        add_rows(p.layout.summed, x, first + threadIdx.y, end, sum);
 #pragma unroll
     for (int k = 0; k < N; k++)
         shared[threadIdx.y][threadIdx.x * N + k] = sum[k];
@@ -209,15 +219,15 @@ static pass share(const ttt_sum_layout *layout, const void *x, bool is_bf16, flo
     const int width = width_of(layout, is_bf16, NULL);
     if (layout->inner.summed) {
         const int64_t groups = layout->inner.size / width * layout->summed.elements;
-        while (p.lanes < WARP && 2 * p.lanes < groups)
+        while (p.lanes < WARP && p.lanes < groups && (p.lanes < SECTOR_LANES || p.lanes * AHEAD < groups))
             p.lanes *= 2;
         if (groups >= LONG_RUN) {
             p.lanes = THREADS;
-            p.parts = clamp(ENOUGH_BLOCKS / layout->kept.elements, 1, groups / (THREADS * LEAST_READS) + 1);
+            p.parts = clamp(ENOUGH_BLOCKS / layout->kept.elements, 1, groups / (THREADS * AHEAD) + 1);
         }
     } else {
         const int64_t blocks = layout->kept.elements * blocks_for(layout->inner.size, LANES * width);
-        p.parts = clamp(ENOUGH_BLOCKS / blocks, 1, layout->summed.elements / (LINES * LEAST_READS) + 1);
+        p.parts = clamp(ENOUGH_BLOCKS / blocks, 1, layout->summed.elements / (LINES * AHEAD) + 1);
     }
     return p;
 }
@@ -278,28 +288,47 @@ static ttt_status launch_pass(const ttt_launch *launch, const pass &p)
     return wide ? launch_typed<4, float>(launch, p) : launch_typed<1, float>(launch, p);
 }
 
-static pass pass_of(const ttt_launch *launch)
+size_t ttt_cuda_sum_workspace(const ttt_sum_layout *layout, ttt_dtype dtype)
 {
-    const ttt_sum_layout layout = ttt_sum_layout_of(launch);
-    return share(&layout, launch->in[0].data, launch->in[0].dtype == TTT_BF16,
-                 static_cast<float *>(launch->out[0].data));
-}
-
-static size_t workspace(const ttt_launch *launch)
-{
-    const pass p = pass_of(launch);
+    const pass p = share(layout, NULL, dtype == TTT_BF16, NULL);
     const int64_t columns = p.layout.inner.summed ? 1 : p.layout.inner.size;
     return p.parts > 1 ? (size_t)(p.layout.kept.elements * p.parts * columns) * sizeof(float) : 0;
 }
 
-static ttt_status run(const ttt_launch *launch)
+ttt_status ttt_cuda_sum(const ttt_launch *launch, const ttt_sum_layout *layout, const ttt_operand *x,
+                        float *y, void *workspace)
 {
-    pass first = pass_of(launch);
+    pass first = share(layout, x->data, x->dtype == TTT_BF16, y);
     if (first.parts == 1)
         return launch_pass(launch, first);
-    const pass second = split(&first, static_cast<float *>(launch->workspace));
+    const pass second = split(&first, static_cast<float *>(workspace));
     TRY(launch_pass(launch, first));
     return launch_pass(launch, second);
+}
+
+ttt_sum_layout ttt_sum_of_rows(const ttt_operand *x)
+{
+    ttt_sum_layout layout = {};
+    layout.inner = {x->shape.size[1], x->stride[1], 1, false};
+    layout.kept.elements = 1;
+    layout.summed.rank = 1;
+    layout.summed.elements = x->shape.size[0];
+    layout.summed.at[0] = {x->shape.size[0], x->stride[0], 0, true};
+    layout.factor = 1;
+    return layout;
+}
+
+static size_t workspace(const ttt_launch *launch)
+{
+    const ttt_sum_layout layout = ttt_sum_layout_of(launch);
+    return ttt_cuda_sum_workspace(&layout, launch->in[0].dtype);
+}
+
+static ttt_status run(const ttt_launch *launch)
+{
+    const ttt_sum_layout layout = ttt_sum_layout_of(launch);
+    return ttt_cuda_sum(launch, &layout, &launch->in[0], static_cast<float *>(launch->out[0].data),
+                        launch->workspace);
 }
 
 static bool supports(const ttt_launch *launch, const char **why)

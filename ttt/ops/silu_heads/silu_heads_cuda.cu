@@ -218,8 +218,8 @@ static bool in_registers(const silu_heads *s, int parts)
 {
     bool fit = s->d % 8 == 0 && s->d <= NORM_WIDEST;
     for (int p = 0; p < parts; p++)
-        fit = fit && norm_rows_are_aligned(&s->part[p].x) && norm_rows_are_aligned(&s->part[p].dy) &&
-              norm_rows_are_aligned(&s->part[p].to);
+        fit = fit && norm_rows_are_aligned(s->part[p].x) && norm_rows_are_aligned(s->part[p].dy) &&
+              norm_rows_are_aligned(s->part[p].to);
     return fit;
 }
 
