@@ -31,11 +31,6 @@ int ttt_cuda_multiprocessors(const ttt_device *device)
     return cuda_of(device)->multiprocessors;
 }
 
-size_t ttt_cuda_shared_memory(const ttt_device *device)
-{
-    return cuda_of(device)->shared_memory;
-}
-
 int ttt_cuda_capability(const ttt_device *device)
 {
     return cuda_of(device)->capability;
@@ -280,7 +275,7 @@ static ttt_status check_driver(void)
 static void describe(struct cuda *cuda, const struct cudaDeviceProp *p)
 {
     cuda->multiprocessors = p->multiProcessorCount;
-    cuda->shared_memory = p->sharedMemPerBlockOptin;
+    cuda->device.shared_memory = p->sharedMemPerBlockOptin;
     cuda->capability = 10 * p->major + p->minor;
     cuda->memory = (int64_t)p->totalGlobalMem;
     snprintf(cuda->device.description, sizeof cuda->device.description,

@@ -1,13 +1,22 @@
 /* The operators "vittt_inner" and "vittt_inner_backward". */
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 
-#include "ttt/ops/vittt_inner/vittt_inner_operator.h"
+#include "ttt/ops/vittt_inner/kernels.h"
 
+#ifdef TTT_HAVE_CUDA
 bool ttt_vittt_inner_fits(const ttt_graph *g, int64_t d, int64_t tokens)
 {
     return ttt_graph_targets(g, TTT_CUDA, TTT_BF16) && (d == 32 || d == 64) &&
-           tokens <= TTT_VITTT_INNER_TOKENS;
+           tokens <= TTT_VITTT_INNER_TOKENS &&
+           vittt_inner_backward_shared(d, tokens) <= ttt_graph_shared_memory(g);
 }
+#else
+bool ttt_vittt_inner_fits(const ttt_graph *g, int64_t d, int64_t tokens)
+{
+    (void)g, (void)d, (void)tokens;
+    return false;
+}
+#endif
 
 static bool shapes_match(ttt_graph *g, ttt_tensor qkv, ttt_tensor w1, ttt_tensor w2, ttt_tensor w3,
                          int64_t height, int64_t width)
