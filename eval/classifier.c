@@ -9,8 +9,7 @@ static ttt_status plan_forward(const struct vittt_config *config, ttt_store *sto
 {
     ttt_graph *g;
     TRY(ttt_graph_create(&g));
-    ttt_graph_target(g, ttt_device_kind_of(ttt_store_device(store)),
-                     options->dtype ? options->dtype : TTT_F32);
+    ttt_graph_target_device(g, ttt_store_device(store), options->dtype ? options->dtype : TTT_F32);
     ttt_shape shape = ttt_dims(options->batch, 3, config->image_height, config->image_width);
     ttt_tensor images = ttt_input(g, "images", TTT_F32, shape);
     ttt_output(g, "logits", vittt_forward(g, config, options->prefix, images, TTT_NONE, 0));

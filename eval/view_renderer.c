@@ -25,8 +25,7 @@ static ttt_status start_graph(const struct view_renderer_options *options, const
                               ttt_graph **g)
 {
     TRY(ttt_graph_create(g));
-    ttt_graph_target(*g, ttt_device_kind_of(ttt_store_device(store)),
-                     options->dtype ? options->dtype : TTT_F32);
+    ttt_graph_target_device(*g, ttt_store_device(store), options->dtype ? options->dtype : TTT_F32);
     return TTT_OK;
 }
 

@@ -75,7 +75,7 @@ static ttt_status count_flops(const struct run_config *config, ttt_store *store,
     ttt_node_profile *nodes = NULL;
     int count = 0;
     TRY(ttt_graph_create(&g));
-    ttt_graph_target(g, ttt_device_kind_of(ttt_store_device(store)), config->device.dtype);
+    ttt_graph_target_device(g, ttt_store_device(store), config->device.dtype);
     ttt_output(g, "loss", views_loss(g, config, 1));
     ttt_status status = ttt_plan_create(g, store, &options, &plan);
     if (!status)

@@ -140,7 +140,7 @@ static void build_separate_update(ttt_graph *g, struct building *b, const bool *
 static ttt_status start_graph(const struct run_config *config, const ttt_store *store, ttt_graph **g)
 {
     TRY(ttt_graph_create(g));
-    ttt_graph_target(*g, ttt_device_kind_of(ttt_store_device(store)), config->device.dtype);
+    ttt_graph_target_device(*g, ttt_store_device(store), config->device.dtype);
     return TTT_OK;
 }
 

@@ -16,7 +16,7 @@ dim3 blockDim, gridDim;
 namespace
 {
 constexpr unsigned max_threads = 1024, lanes_per_warp = 32, max_warps = max_threads / lanes_per_warp;
-constexpr size_t max_shared_bytes = 227 * 1024, shared_alignment = 128;
+constexpr size_t shared_alignment = 128;
 
 enum activity { NOT_STARTED, RUNNABLE, AT_BARRIER, IN_COLLECTIVE, ENDED };
 
@@ -266,7 +266,8 @@ bool can_launch(dim3 grid, dim3 threads, size_t shared_bytes)
 {
     return grid.x && grid.y && grid.z && grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
            threads.x && threads.y && threads.z && threads.z <= 64 &&
-           uint64_t(threads.x) * threads.y * threads.z <= max_threads && shared_bytes <= max_shared_bytes;
+           uint64_t(threads.x) * threads.y * threads.z <= max_threads &&
+           shared_bytes <= emulated_shared_limit();
 }
 
 void *allocate_shared(size_t bytes)

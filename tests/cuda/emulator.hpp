@@ -71,6 +71,9 @@ bool emulated_is_pinned(const void *memory);
 /* A number from the environment, 0 where it is not set: faults for tests (README.md). */
 long emulated_switch(const char *name);
 
+/* Bytes of shared memory that a block may have. */
+size_t emulated_shared_limit();
+
 /* Counts a kernel; what one that failed has left behind: every wait reports it from then on. */
 void emulated_count_launch(void);
 cudaError_t emulated_failure(void);

@@ -14,7 +14,7 @@ constexpr size_t memory_alignment = 256;
 
 /* Odd, so that nothing divides by it. */
 constexpr int multiprocessors = 3;
-constexpr int shared_per_block = 48 * 1024, shared_per_block_optin = 227 * 1024, cache_bytes = 1 << 20;
+constexpr int shared_per_block = 48 * 1024, cache_bytes = 1 << 20;
 
 struct {
     cudaError_t error;
@@ -101,6 +101,12 @@ long emulated_switch(const char *name)
     return text ? std::strtol(text, nullptr, 10) : 0;
 }
 
+size_t emulated_shared_limit()
+{
+    const long limit = emulated_switch("EMULATED_SHARED");
+    return limit ? (size_t)limit : 227 * 1024;
+}
+
 bool emulated_is_pinned(const void *memory)
 {
     const char *at = static_cast<const char *>(memory);
@@ -164,7 +170,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     *properties = {.name = "emulated",
                    .totalGlobalMem = memory_total(),
                    .sharedMemPerBlock = shared_per_block,
-                   .sharedMemPerBlockOptin = shared_per_block_optin,
+                   .sharedMemPerBlockOptin = emulated_shared_limit(),
                    .multiProcessorCount = multiprocessors,
                    .maxThreadsPerMultiProcessor = 2048,
                    .major = 9,
@@ -189,7 +195,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
         {cudaDevAttrL2CacheSize, cache_bytes},
         {cudaDevAttrComputeCapabilityMajor, 9},
         {cudaDevAttrComputeCapabilityMinor, 0},
-        {cudaDevAttrMaxSharedMemoryPerBlockOptin, shared_per_block_optin},
+        {cudaDevAttrMaxSharedMemoryPerBlockOptin, (int)emulated_shared_limit()},
     };
     if (device)
         return cudaErrorInvalidDevice;

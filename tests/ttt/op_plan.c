@@ -144,7 +144,7 @@ ttt_status op_plan_create(struct op_plan *o, struct op_problem *p, ttt_device *d
     struct handles handles = {0};
     TRY(ttt_graph_create(&o->graph));
     TRY(ttt_store_create(device, &o->store));
-    ttt_graph_target(o->graph, ttt_device_kind_of(device), way->types == OP_F32 ? TTT_F32 : TTT_BF16);
+    ttt_graph_target_device(o->graph, device, way->types == OP_F32 ? TTT_F32 : TTT_BF16);
     build_operator(o, &handles);
     if (way->depth >= WITH_GRADIENT)
         build_gradient(o, &handles);

@@ -149,7 +149,7 @@ static ttt_status measure(struct bench *b)
 {
     TRY(ttt_graph_create(&b->graph));
     TRY(ttt_store_create(b->machine.device, &b->store));
-    ttt_graph_target(b->graph, ttt_device_kind_of(b->machine.device), b->machine.dtype);
+    ttt_graph_target_device(b->graph, b->machine.device, b->machine.dtype);
     build(b);
     TRY(ttt_plan_create(b->graph, b->store, NULL, &b->plan));
     const struct bench_peak before = bench_peak_start(b->machine.device);

@@ -185,7 +185,7 @@ static ttt_status measure_row(struct bench *b, struct row *row, bool *taken)
     char choice[128];
     ttt_status status;
     TRY_TO(ttt_graph_create(&g.graph), cleanup);
-    ttt_graph_target(g.graph, ttt_device_kind_of(b->machine.device), b->machine.dtype);
+    ttt_graph_target_device(g.graph, b->machine.device, b->machine.dtype);
     TRY_TO(ttt_store_create(b->machine.device, &store), cleanup);
     row->c->build(&g, row->c->size);
     status = ttt_plan_create(g.graph, store, NULL, &plan);

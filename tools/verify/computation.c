@@ -11,7 +11,7 @@ ttt_status computation_create(const struct fixture *fixture, const struct verify
     *c = (struct computation){
         .fixture = fixture, .place = *place, .of_outputs = VERIFY_OUTPUT, .of_gradients = VERIFY_GRADIENT};
     TRY(ttt_graph_create(&c->graph));
-    ttt_graph_target(c->graph, ttt_device_kind_of(place->device), place->dtype);
+    ttt_graph_target_device(c->graph, place->device, place->dtype);
     ttt_status status = ttt_store_create(place->device, &c->store);
     if (status)
         computation_destroy(c);

@@ -113,7 +113,7 @@ static ttt_status share_store(const struct computation *whole, struct computatio
 {
     *part = (struct computation){.fixture = whole->fixture, .place = whole->place, .store = whole->store};
     TRY(ttt_graph_create(&part->graph));
-    ttt_graph_target(part->graph, ttt_device_kind_of(part->place.device), part->place.dtype);
+    ttt_graph_target_device(part->graph, part->place.device, part->place.dtype);
     return TTT_OK;
 }
 

@@ -9,9 +9,7 @@
 /* The stream that all work of the device goes to; never the default one. */
 cudaStream_t ttt_cuda_stream(const ttt_device *device);
 
-/* Multiprocessors, and the bytes of shared memory that one block may have. */
 int ttt_cuda_multiprocessors(const ttt_device *device);
-size_t ttt_cuda_shared_memory(const ttt_device *device);
 
 /* 10 * major + minor of the compute capability: 90 for Hopper. */
 int ttt_cuda_capability(const ttt_device *device);

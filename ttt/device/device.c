@@ -88,6 +88,11 @@ const char *ttt_device_description(const ttt_device *device)
     return device->description;
 }
 
+size_t ttt_device_shared_memory(const ttt_device *device)
+{
+    return device->shared_memory;
+}
+
 int ttt_device_threads(const ttt_device *device)
 {
     return device->threads;

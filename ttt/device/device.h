@@ -35,6 +35,9 @@ const char *ttt_device_name(const ttt_device *device);        /* "cpu" */
 const char *ttt_device_description(const ttt_device *device); /* "AMD EPYC, 2 threads, BLAS: ..." */
 int ttt_device_threads(const ttt_device *device);
 
+/* Bytes that the threads of one block of a kernel may share; 0 on the CPU. */
+size_t ttt_device_shared_memory(const ttt_device *device);
+
 /* Bytes that can still be taken without swapping, and bytes there are in all. */
 int64_t ttt_device_memory_free(const ttt_device *device);
 int64_t ttt_device_memory_total(const ttt_device *device);

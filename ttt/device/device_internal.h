@@ -40,6 +40,7 @@ struct ttt_device {
     char name[TTT_DEVICE_NAME];
     char description[160];
     int threads;
+    size_t shared_memory;
 };
 
 /* Opens the host's processors. */

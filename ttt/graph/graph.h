@@ -47,6 +47,10 @@ void ttt_graph_destroy(ttt_graph *graph);
  * and working copies of parameters in bf16 (precision.c).  A graph without a target is for any device, in
  * f32. */
 void ttt_graph_target(ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations);
+
+/* The same for one device and others that offer as much: builders keep to the shared memory that it has. */
+void ttt_graph_target_device(ttt_graph *graph, const ttt_device *device, ttt_dtype activations);
+
 bool ttt_graph_targets(const ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations);
 
 /* A copy of the first error of any builder, or TTT_OK. */

@@ -59,6 +59,7 @@ struct ttt_graph {
     bool in_backward;
     bool has_target; /* else: any device, f32 */
     ttt_device_kind target;
+    size_t shared_memory; /* of a block there */
     ttt_dtype activations;
     ttt_status error;
 };

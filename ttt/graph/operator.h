@@ -138,6 +138,9 @@ typedef struct ttt_view_spec {
 void ttt_view_add(ttt_graph *graph, const ttt_operator *op, const void *attributes, ttt_tensor x,
                   const ttt_view_spec *specs, int n_outputs, ttt_tensor *outputs);
 
+/* The bytes that a block of the target's kernels may share; SIZE_MAX where no device was named. */
+size_t ttt_graph_shared_memory(const ttt_graph *graph);
+
 /* For gradient builders. */
 ttt_tensor ttt_node_input(const ttt_node *node, int i);
 ttt_tensor ttt_node_output(const ttt_node *node, int i);

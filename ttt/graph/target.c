@@ -9,7 +9,19 @@ void ttt_graph_target(ttt_graph *graph, ttt_device_kind kind, ttt_dtype activati
     }
     graph->has_target = true;
     graph->target = kind;
+    graph->shared_memory = SIZE_MAX;
     graph->activations = activations;
+}
+
+void ttt_graph_target_device(ttt_graph *graph, const ttt_device *device, ttt_dtype activations)
+{
+    ttt_graph_target(graph, ttt_device_kind_of(device), activations);
+    graph->shared_memory = ttt_device_shared_memory(device);
+}
+
+size_t ttt_graph_shared_memory(const ttt_graph *graph)
+{
+    return graph->has_target ? graph->shared_memory : SIZE_MAX;
 }
 
 bool ttt_graph_targets(const ttt_graph *graph, ttt_device_kind kind, ttt_dtype activations)

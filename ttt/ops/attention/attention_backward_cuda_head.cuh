@@ -252,7 +252,7 @@ static inline bool takes_heads(const ttt_launch *launch, const attention_sources
     return n.keys > HEAD_KEYS / 2 && n.keys <= HEAD_KEYS && n.d > HEAD_WIDTH / 2 && n.d <= HEAD_WIDTH &&
            n.d % 8 == 0 && rows_are_aligned(from.q) && rows_are_aligned(from.k) && rows_are_aligned(from.v) &&
            rows_are_aligned(from.y) && rows_are_aligned(from.dy) &&
-           sizeof(head_tiles) <= ttt_cuda_shared_memory(launch->device);
+           sizeof(head_tiles) <= ttt_device_shared_memory(launch->device);
 }
 
 static __global__ void __launch_bounds__(HEAD_THREADS, 1)

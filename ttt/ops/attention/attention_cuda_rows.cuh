@@ -81,7 +81,7 @@ __device__ inline void add_rows(float *sums, float factor, float weight, const a
 static inline int warps_that_fit(const ttt_launch *launch, int vectors)
 {
     const size_t each = (size_t)vectors * (size_t)launch->in[0].shape.size[3] * sizeof(float);
-    const size_t shared = ttt_cuda_shared_memory(launch->device) - 8192; /* tile and weights */
+    const size_t shared = ttt_device_shared_memory(launch->device) - 8192; /* tile and weights */
     const size_t warps = shared / each;
     return warps < MOST_WARPS ? (int)warps : MOST_WARPS;
 }

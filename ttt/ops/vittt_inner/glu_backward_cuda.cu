@@ -267,16 +267,10 @@ static __global__ void __launch_bounds__(2 * D, D == 64 ? 2 : 4)
     }
 }
 
-static size_t shared_bytes(const ttt_launch *launch)
+size_t vittt_inner_backward_shared(int64_t d, int64_t tokens)
 {
-    const int rows = strips_of((int)launch->in[0].shape.size[1]) * STRIP;
-    return sizeof(bf16) *
-           (launch->in[1].shape.size[2] == 64 ? shared_elements<64>(rows) : shared_elements<32>(rows));
-}
-
-size_t vittt_inner_backward_shared(const ttt_launch *launch)
-{
-    return shared_bytes(launch);
+    const int rows = strips_of((int)tokens) * STRIP;
+    return sizeof(bf16) * (d == 64 ? shared_elements<64>(rows) : shared_elements<32>(rows));
 }
 
 /* Whatever the machine, so that sums are the same on all; twice 132 blocks are resident on a H100 at D = 64.
@@ -296,6 +290,7 @@ ttt_status vittt_inner_glu_backward(const ttt_launch *launch, float *partials)
     return by_mode(launch, [&](auto d, auto mode) {
         constexpr int D = decltype(d)::value, MODE = decltype(mode)::value;
         const dim3 grid((unsigned)p.heads, (unsigned)vittt_inner_parts(launch));
-        return enqueue(launch, glu_backward<D, MODE>, grid, 2 * D, shared_bytes(launch), p, out);
+        return enqueue(launch, glu_backward<D, MODE>, grid, 2 * D, vittt_inner_backward_shared(D, p.tokens),
+                       p, out);
     });
 }

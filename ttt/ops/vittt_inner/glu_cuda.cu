@@ -115,16 +115,10 @@ static __global__ void __launch_bounds__(2 * D, resident_blocks<D>)
     }
 }
 
-static size_t shared_bytes(const ttt_launch *launch)
+size_t vittt_inner_forward_shared(int64_t d, int64_t tokens)
 {
-    const int64_t d = launch->in[1].shape.size[2], tokens = launch->in[0].shape.size[1];
     const int64_t rows = strips_of((int)tokens) * STRIP;
     return (size_t)((2 * rows * d + d / 16 * RING * PIECE) * (int64_t)sizeof(bf16));
-}
-
-size_t vittt_inner_forward_shared(const ttt_launch *launch)
-{
-    return shared_bytes(launch);
 }
 
 ttt_status vittt_inner_glu(const ttt_launch *launch)
@@ -134,7 +128,7 @@ ttt_status vittt_inner_glu(const ttt_launch *launch)
         constexpr int D = decltype(d)::value, MODE = decltype(mode)::value;
         const int parts = ttt_cuda_multiprocessors(launch->device) * resident_blocks<D> / p.heads;
         const dim3 grid((unsigned)p.heads, (unsigned)(parts < 1 ? 1 : parts < p.batch ? parts : p.batch));
-        return enqueue(launch, glu_forward<D, MODE>, grid, 2 * D, shared_bytes(launch), p,
+        return enqueue(launch, glu_forward<D, MODE>, grid, 2 * D, vittt_inner_forward_shared(D, p.tokens), p,
                        activations_of(&launch->out[0]));
     });
 }

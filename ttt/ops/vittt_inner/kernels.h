@@ -7,9 +7,10 @@
 /* Into how many parts the batch is split: each is summed in order by one block. */
 int vittt_inner_parts(const ttt_launch *launch);
 
-/* Bytes of shared memory that a block of the gated branch takes, the larger of both. */
-size_t vittt_inner_forward_shared(const ttt_launch *launch);
-size_t vittt_inner_backward_shared(const ttt_launch *launch);
+/* Bytes of shared memory that a block of the gated branch, the larger of both, takes for heads of d channels
+ * over so many tokens. */
+size_t vittt_inner_forward_shared(int64_t d, int64_t tokens);
+size_t vittt_inner_backward_shared(int64_t d, int64_t tokens);
 
 /* The gated branch: y's first C columns; dqkv's first 3C columns, and sums of the gradients of w1 and w2 for
  * each part of the batch, (parts, 2, H, d, d). */

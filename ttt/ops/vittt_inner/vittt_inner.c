@@ -2,14 +2,27 @@
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 
 #include "ttt/ops/matmul/panel.h"
+#include "ttt/ops/vittt_inner/kernels.h"
 #include "ttt/ops/vittt_inner/vittt_inner_operator.h"
+
+#ifdef TTT_HAVE_CUDA
+static bool fits_a_gpu(const ttt_graph *g, int64_t d, int64_t tokens)
+{
+    return ttt_graph_targets(g, TTT_CUDA, TTT_BF16) && (d == 32 || d == 64) &&
+           tokens <= TTT_VITTT_INNER_TOKENS &&
+           vittt_inner_backward_shared(d, tokens) <= ttt_graph_shared_memory(g);
+}
+#else
+static bool fits_a_gpu(const ttt_graph *g, int64_t d, int64_t tokens)
+{
+    (void)g, (void)d, (void)tokens;
+    return false;
+}
+#endif
 
 bool ttt_vittt_inner_fits(const ttt_graph *g, int64_t d, int64_t tokens)
 {
-    if (ttt_graph_targets(g, TTT_CPU, TTT_F32))
-        return TTT_PANEL_IS_FAST;
-    return ttt_graph_targets(g, TTT_CUDA, TTT_BF16) && (d == 32 || d == 64) &&
-           tokens <= TTT_VITTT_INNER_TOKENS;
+    return ttt_graph_targets(g, TTT_CPU, TTT_F32) ? TTT_PANEL_IS_FAST : fits_a_gpu(g, d, tokens);
 }
 
 static bool shapes_match(ttt_graph *g, ttt_tensor qkv, ttt_tensor w1, ttt_tensor w2, ttt_tensor w3,

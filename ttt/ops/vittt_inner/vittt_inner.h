@@ -30,8 +30,10 @@ typedef struct ttt_vittt_inner_switches {
 ttt_tensor ttt_vittt_inner(ttt_graph *g, ttt_tensor qkv, ttt_tensor w1, ttt_tensor w2, ttt_tensor w3,
                            int64_t height, int64_t width, const ttt_vittt_inner_switches *switches);
 
-/* Whether it is the way for the graph's target, and for heads of d channels over N tokens: on the CPU in f32
- * (any sizes), and on CUDA with bf16 activations, d 32 or 64, at most 256 tokens. */
+/* Whether it and its gradient are the way for the graph's target and for heads of d channels over N tokens:
+ * on the CPU in f32 (any sizes); on CUDA with bf16 activations, d 32 or 64, at most 256 tokens, and as much
+ * shared memory as that takes: for d 64 and 196 tokens 107 KiB a block, more than the 99 of small Ampere and
+ * Ada GPUs. */
 bool ttt_vittt_inner_fits(const ttt_graph *g, int64_t d, int64_t tokens);
 
 #endif

@@ -24,7 +24,7 @@ static __global__ void add_queries_to_keys(activations dqkv, int64_t tokens, int
     }
 }
 
-static bool takes(const ttt_launch *launch, size_t shared_bytes, const char **why)
+static bool takes(const ttt_launch *launch, size_t shared(int64_t d, int64_t tokens), const char **why)
 {
     const int64_t tokens = launch->in[0].shape.size[1], d = launch->in[1].shape.size[2];
     if (launch->in[0].dtype != TTT_BF16 || (launch->n_in > 4 && launch->in[4].dtype != TTT_BF16))
@@ -34,7 +34,7 @@ static bool takes(const ttt_launch *launch, size_t shared_bytes, const char **wh
         *why = "takes fast weights in f32";
     else if ((d != 32 && d != 64) || tokens > TTT_VITTT_INNER_TOKENS)
         *why = "takes heads of 32 or 64 channels, and at most 256 tokens";
-    else if (shared_bytes > ttt_cuda_shared_memory(launch->device))
+    else if (shared(d, tokens) > ttt_device_shared_memory(launch->device))
         *why = "needs more shared memory than a block of this device has";
     else
         return true;
@@ -43,7 +43,7 @@ static bool takes(const ttt_launch *launch, size_t shared_bytes, const char **wh
 
 static bool forward_supports(const ttt_launch *launch, const char **why)
 {
-    return takes(launch, vittt_inner_forward_shared(launch), why);
+    return takes(launch, vittt_inner_forward_shared, why);
 }
 
 static ttt_status run_forward(const ttt_launch *launch)
@@ -61,7 +61,7 @@ extern "C" const ttt_implementation ttt_vittt_inner_cuda = {
 
 static bool backward_supports(const ttt_launch *launch, const char **why)
 {
-    return takes(launch, vittt_inner_backward_shared(launch), why);
+    return takes(launch, vittt_inner_backward_shared, why);
 }
 
 /* Elements of dw1 and dw2 together for one part, and of dw3 for one sample. */
