@@ -208,12 +208,11 @@ static void multiply_panels(const struct part *part, const struct block *block, 
     const int64_t tiles = divide_up(block->rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
     for (int64_t j = part->panel; j < part->end; j++, panels += size) {
         const int64_t column = j * TTT_PANEL_WIDTH;
-        ttt_panel_ahead next = ttt_panel_ahead_of(panels + size, 0, j + 1 < part->end, size - 1, tiles);
+        product.ahead[0] = ttt_panel_ahead_of(panels + size, 0, j + 1 < part->end, size, tiles);
         product.width = width_of(p, j);
         product.panel = panels;
         product.c = p->c + block->row * p->n + column;
         product.start = p->start ? p->start + column : NULL;
-        product.ahead[0] = &next;
         ttt_panel_multiply(&product);
         if (p->finish && block->k + block->depth == p->k)
             p->finish(p->context, block->row, block->rows, column, product.width);
@@ -225,7 +224,7 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
 {
     const ttt_packed_product *p = part->p;
     const float *a = p->a + block->row * p->a_row + block->k * p->a_column;
-    ttt_panel_ahead ahead = block_ahead(part, next, block->rows);
+    ttt_panel_ahead ahead[2] = {[1] = block_ahead(part, next, block->rows)};
     ttt_panel_product product = {
         .rows = block->rows,
         .depth = block->depth,
@@ -236,7 +235,8 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
         .panel_row = TTT_PANEL_WIDTH,
         .c_row = p->n,
         .add = p->add || block->k > 0,
-        .ahead = {NULL, &ahead},
+        .ahead = ahead,
+        .n_ahead = 2,
     };
     if (p->row_sums && part->panel == 0)
         sum_block(p, block);

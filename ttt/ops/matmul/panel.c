@@ -118,10 +118,13 @@ static void multiply_narrow(const ttt_panel_product *p, vector s0, vector s1)
 ttt_panel_ahead ttt_panel_ahead_of(const float *at, int64_t row_stride, int64_t rows, int64_t columns,
                                    int64_t tiles)
 {
-    const int64_t lines = columns * (int64_t)sizeof(float) / LINE + 1;
+    const int64_t row_bytes = row_stride * (int64_t)sizeof(float), bytes = columns * (int64_t)sizeof(float);
+    const int64_t before =
+        row_bytes % LINE ? LINE - 1 : (int64_t)((uintptr_t)at % LINE); /* of the first line */
+    const int64_t lines = (before + bytes + LINE - 1) / LINE;
     return (ttt_panel_ahead){
         .at = (const char *)at,
-        .row_bytes = row_stride * (int64_t)sizeof(float),
+        .row_bytes = row_bytes,
         .rows = rows,
         .lines = lines,
         .each = (rows * lines + tiles - 1) / tiles,
@@ -151,9 +154,8 @@ static void ask_ahead(const ttt_panel_product *p, int64_t row)
     const float *c = below ? p->c + (row + ROWS) * p->c_row : p->c + TTT_PANEL_WIDTH;
     for (int64_t i = 0; i < ROWS; i++)
         __builtin_prefetch(c + i * p->c_row, 1);
-    for (int i = 0; i < 2; i++)
-        if (p->ahead[i])
-            ask(p->ahead[i]);
+    for (int i = 0; i < p->n_ahead; i++)
+        ask(&p->ahead[i]);
 }
 
 void ttt_panel_multiply(const ttt_panel_product *p)

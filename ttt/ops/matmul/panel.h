@@ -60,9 +60,10 @@ typedef struct ttt_panel_product {
     int64_t panel_row;
     float *c;
     int64_t c_row;
-    const float *start;        /* `width` values that the sums of every row start from; NULL for zeros */
-    bool add;                  /* the sums start from c instead */
-    ttt_panel_ahead *ahead[2]; /* NULL: nothing */
+    const float *start;     /* `width` values that the sums of every row start from; NULL for zeros */
+    bool add;               /* the sums start from c instead */
+    ttt_panel_ahead *ahead; /* n_ahead of them */
+    int n_ahead;
 } ttt_panel_product;
 
 /* c = [start or c +] a * panel, rows x width. */

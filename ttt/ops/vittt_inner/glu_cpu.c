@@ -11,6 +11,8 @@
 #include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/pointwise/math.h"
 
+enum { PRODUCTS_AHEAD = 3 }; /* over which reads ahead are spread: as many as every variant has, or nearly */
+
 static int64_t width_of(int64_t d)
 {
     return (d + TTT_PANEL_WIDTH - 1) / TTT_PANEL_WIDTH * TTT_PANEL_WIDTH;
@@ -22,7 +24,7 @@ int64_t glu_room(const ttt_launch *launch)
     return (6 * d + 2 + 2 * GLU_STRIP) * width_of(d);
 }
 
-struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *room)
+struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *room, ttt_panel_ahead *ahead)
 {
     const struct ttt_vittt_inner_attributes *a = launch->attributes;
     const int64_t d = launch->in[1].shape.size[2], tokens = launch->in[0].shape.size[1],
@@ -30,6 +32,7 @@ struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *
     const float *q = (const float *)launch->in[0].data + b * tokens * row + h * d;
     struct glu_head head = {
         .attributes = a,
+        .ahead = ahead,
         .tokens = tokens,
         .d = d,
         .width = width_of(d),
@@ -57,6 +60,13 @@ struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *
     if (head.moved == 1)
         head.moved_w[1] = head.w[1];
     return head;
+}
+
+void glu_ask(struct glu_head *head, const float *x, int64_t row)
+{
+    const int64_t tiles =
+        head->tokens * head->width / (TTT_PANEL_ROWS * TTT_PANEL_WIDTH) + 1; /* of one product */
+    head->ahead[head->n_ahead++] = ttt_panel_ahead_of(x, row, head->tokens, head->d, PRODUCTS_AHEAD * tiles);
 }
 
 struct glu_strip glu_strip_at(const struct glu_head *head, int64_t first)
@@ -87,6 +97,8 @@ void glu_multiply(const struct glu_head *head, int64_t rows, int64_t depth, cons
             .c = c + j,
             .c_row = c_row,
             .add = add,
+            .ahead = head->ahead,
+            .n_ahead = head->n_ahead,
         });
 }
 

@@ -2,6 +2,7 @@
 #ifndef TTT_OPS_VITTT_INNER_GLU_CPU_H
 #define TTT_OPS_VITTT_INNER_GLU_CPU_H
 
+#include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/vittt_inner/vittt_inner_operator.h"
 
 /* Rows of matrices in the workspace are `width` elements long, d rounded up to whole panels; those from d on
@@ -18,8 +19,12 @@ struct glu_head {
     float *step[2];           /* (d, width): r = k^T a */
     float *norm[2];           /* (width): that of g's columns, or 0 where they are not conditioned */
     float *strip[2];          /* (STRIP, width) */
+
+    ttt_panel_ahead *ahead; /* what the thread reads and writes next, of which its products ask memory */
+    int n_ahead;
 };
 
+enum { GLU_AHEAD = 5 };  /* most */
 enum { GLU_STRIP = 96 }; /* tokens: 16 tiles of the panel kernel */
 
 /* A strip of tokens. */
@@ -36,8 +41,11 @@ struct glu_factor {
 /* Floats of workspace that a head takes forward. */
 int64_t glu_room(const ttt_launch *launch);
 
-/* Head h of sample b, its matrices in `room`, its weights copied. */
-struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *room);
+/* Head h of sample b, its matrices in `room`, its weights copied; `ahead` has GLU_AHEAD places. */
+struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *room, ttt_panel_ahead *ahead);
+
+/* Lets the head's products ask memory for the tokens' parts of x, rows `row` apart. */
+void glu_ask(struct glu_head *head, const float *x, int64_t row);
 
 struct glu_strip glu_strip_at(const struct glu_head *head, int64_t first);
 

@@ -157,21 +157,45 @@ static void move_back(const ttt_launch *launch, const float *dw, float *step)
     }
 }
 
+/* Head i of the batch, sample by sample, in the thread's room; its products ask for what the next one reads.
+ */
+static struct glu_head head_at(const ttt_launch *launch, const struct places *p, int64_t i,
+                               ttt_panel_ahead *ahead)
+{
+    const struct ttt_vittt_inner_attributes *a = launch->attributes;
+    const int64_t heads = a->heads, all = heads * launch->in[0].shape.size[0];
+    float *room = (float *)launch->workspace + p->rooms + omp_get_thread_num() * p->room;
+    struct glu_head head = glu_open(launch, i / heads, i % heads, room, ahead);
+    const int64_t step = (i + 1) % heads ? head.d : head.tokens * head.row - (heads - 1) * head.d;
+    if (i + 1 == all)
+        return head;
+    glu_ask(&head, head.k + step, head.row);
+    glu_ask(&head, head.v + step, head.row);
+    if (!a->switches.query_is_key)
+        glu_ask(&head, head.q + step, head.row);
+    return head;
+}
+
+static void head_forward(const ttt_launch *launch, const struct places *p, int64_t i)
+{
+    ttt_panel_ahead ahead[GLU_AHEAD];
+    struct glu_head head = head_at(launch, p, i, ahead);
+    const int64_t heads = launch->in[1].shape.size[1], row = (heads + 1) * head.d;
+    float *y = (float *)launch->out[0].data + i / heads * head.tokens * row + i % heads * head.d;
+    glu_ask(&head, y, row);
+    glu_step(&head, NULL);
+    glu_read(&head, y, row);
+}
+
 static ttt_status run_forward(const ttt_launch *launch)
 {
     const struct ttt_vittt_inner_attributes *a = launch->attributes;
     const struct places p = places_of(launch, false);
-    const int64_t batch = launch->in[0].shape.size[0], tokens = launch->in[0].shape.size[1], heads = a->heads,
-                  d = launch->in[1].shape.size[2], row = (heads + 1) * d;
-    float *work = launch->workspace, *y = launch->out[0].data;
-#pragma omp parallel for collapse(2) num_threads(launch->threads) schedule(static)
-    for (int64_t b = 0; b < batch; b++)
-        for (int64_t h = 0; h < heads; h++) {
-            const struct glu_head head =
-                glu_open(launch, b, h, work + p.rooms + omp_get_thread_num() * p.room);
-            glu_step(&head, NULL);
-            glu_read(&head, y + b * tokens * row + h * d, row);
-        }
+    const int64_t heads = a->heads, d = launch->in[1].shape.size[2];
+    float *work = launch->workspace;
+#pragma omp parallel for num_threads(launch->threads) schedule(static)
+    for (int64_t i = 0; i < launch->in[0].shape.size[0] * heads; i++)
+        head_forward(launch, &p, i);
 
     const struct branch c = branch_of(launch, &launch->in[0], a->switches.query_is_key);
     TRY(correlate(launch, c.k, c.v, kernel(launch, work + p.step), work + p.convolution));
@@ -194,24 +218,25 @@ const ttt_implementation ttt_vittt_inner_cpu = {
 };
 
 /* The gated branch's gradients of one head, of q, k and v into dqkv and of the weights into dw. */
-static void head_back(const ttt_launch *launch, const struct places *p, int64_t b, int64_t h)
+static void head_back(const ttt_launch *launch, const struct places *p, int64_t i)
 {
-    const int64_t tokens = launch->in[0].shape.size[1], row = launch->in[0].shape.size[2],
-                  heads = launch->in[1].shape.size[1], d = launch->in[1].shape.size[2];
-    float *work = launch->workspace, *room = work + p->rooms + omp_get_thread_num() * p->room,
-          *dw = work + p->dw + (b * heads + h) * 2 * d * d, *dqkv = launch->out[0].data;
-    dqkv = dqkv ? dqkv + b * tokens * row + h * d : NULL;
-    struct glu_head head = glu_open(launch, b, h, room);
-    glu_backward(&head,
-                 &(struct glu_gradients){
-                     .dy = (const float *)launch->in[4].data + b * tokens * (heads + 1) * d + h * d,
-                     .dy_row = (heads + 1) * d,
-                     .dq = dqkv,
-                     .dk = dqkv ? dqkv + heads * d : NULL,
-                     .dv = dqkv ? dqkv + 2 * heads * d : NULL,
-                     .dw = {dw, dw + d * d},
-                 },
-                 room + rounded(glu_room(launch)));
+    ttt_panel_ahead ahead[GLU_AHEAD];
+    struct glu_head head = head_at(launch, p, i, ahead);
+    const int64_t heads = launch->in[1].shape.size[1], d = head.d, dy_row = (heads + 1) * d;
+    const int64_t sample = i / heads * head.tokens, column = i % heads * d;
+    float *work = launch->workspace, *dw = work + p->dw + i * 2 * d * d, *dqkv = launch->out[0].data;
+    const struct glu_gradients to = {
+        .dy = (const float *)launch->in[4].data + sample * dy_row + column,
+        .dy_row = dy_row,
+        .dq = dqkv ? dqkv + sample * head.row + column : NULL,
+        .dk = dqkv ? dqkv + sample * head.row + heads * d + column : NULL,
+        .dv = dqkv ? dqkv + sample * head.row + 2 * heads * d + column : NULL,
+        .dw = {dw, dw + d * d},
+    };
+    glu_ask(&head, to.dy, dy_row);
+    if (to.dv)
+        glu_ask(&head, to.dv, head.row);
+    glu_backward(&head, &to, work + p->rooms + omp_get_thread_num() * p->room + rounded(glu_room(launch)));
 }
 
 static ttt_status convolution_back(const ttt_launch *launch, const struct places *p)
@@ -275,10 +300,9 @@ static ttt_status run_backward(const ttt_launch *launch)
                   row = launch->in[0].shape.size[2], heads = a->heads, d = launch->in[1].shape.size[2];
     const float *work = launch->workspace;
     float *dqkv = launch->out[0].data;
-#pragma omp parallel for collapse(2) num_threads(launch->threads) schedule(static)
-    for (int64_t b = 0; b < batch; b++)
-        for (int64_t h = 0; h < heads; h++)
-            head_back(launch, &p, b, h);
+#pragma omp parallel for num_threads(launch->threads) schedule(static)
+    for (int64_t i = 0; i < batch * heads; i++)
+        head_back(launch, &p, i);
     TRY(convolution_back(launch, &p));
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
     for (int64_t h = 0; h < heads; h++)
