@@ -83,30 +83,34 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
     direction[2] = over_tokens(g, k, rated(g, options, ttt_mul(g, back, act), rate[2]));
 }
 
-/* Newton-Schulz on each of the steps there are.  The three of a gated inner model are one batch, w[1]'s
- * transposed, where the samples and heads are too few to fill a GPU with any one of them. */
-static void condition(ttt_graph *g, const ttt_lact_options *options, ttt_tensor step[3])
+/* Whether Newton-Schulz goes through the steps of all three fast weights at once, to fill a GPU: w[1]'s must
+ * be turned for that, unless they are square, which pays where samples and heads are few. */
+static bool join(const ttt_graph *g, const ttt_tensor step[3])
 {
     enum { FEW_MATRICES = 16 };
-    const bool all = ttt_exists(step[0]) && ttt_exists(step[1]) && ttt_exists(step[2]);
-    if (!all || ttt_size(g, step[0], 0) * ttt_size(g, step[0], 1) >= FEW_MATRICES) {
+    if (!ttt_exists(step[0]) || !ttt_exists(step[1]) || !ttt_exists(step[2]))
+        return false;
+    return ttt_size(g, step[0], -1) == ttt_size(g, step[0], -2) ||
+           ttt_size(g, step[0], 0) * ttt_size(g, step[0], 1) < FEW_MATRICES;
+}
+
+/* Newton-Schulz on each of the steps there are. */
+static void condition(ttt_graph *g, const ttt_lact_options *options, ttt_tensor step[3])
+{
+    if (!join(g, step)) {
         for (int i = 0; i < 3; i++)
             if (ttt_exists(step[i]))
                 step[i] = ttt_newton_schulz(g, step[i], options->muon_steps);
         return;
     }
-    const ttt_shape s = ttt_shape_of(g, step[0]);
-    ttt_tensor parts[3];
-    for (int i = 0; i < 3; i++)
-        parts[i] = ttt_reshape(g, i == 1 ? ttt_transpose(g, step[i], -1, -2) : step[i],
-                               ttt_dims(s.size[0], s.size[1], 1, s.size[2], s.size[3]));
-    ttt_tensor whole = ttt_newton_schulz(g, ttt_concat(g, parts, 3, 2), options->muon_steps);
-    ttt_split(g, whole, 2, 3, (int64_t[]){1, 1, 1}, parts);
-    for (int i = 0; i < 3; i++) {
-        step[i] = ttt_reshape(g, parts[i], s);
-        if (i == 1)
-            step[i] = ttt_transpose(g, step[i], -1, -2);
-    }
+    const int64_t batch = ttt_size(g, step[0], 0);
+    const bool turns = ttt_size(g, step[0], -1) != ttt_size(g, step[0], -2);
+    if (turns)
+        step[1] = ttt_transpose(g, step[1], -1, -2);
+    ttt_tensor whole = ttt_newton_schulz(g, ttt_concat(g, step, 3, 0), options->muon_steps);
+    ttt_split(g, whole, 0, 3, (int64_t[]){batch, batch, batch}, step);
+    if (turns)
+        step[1] = ttt_transpose(g, step[1], -1, -2);
 }
 
 void ttt_lact_move(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast *fast,

@@ -1,9 +1,9 @@
 /* Writing parts where they are joined: the nodes that make the parts of a concatenation write them into its
  * output, with the gaps that leaves between their rows, and the concatenation is dropped.
  *
- * Operators say which outputs may have such gaps (ttt_operator.spaced).  It is done where it can be for every
- * part: nothing else reads it, it has the type of the whole, its maker gives it in the shape it is joined in,
- * and makes it in every run.
+ * Operators say which outputs may have such gaps (ttt_operator.spaced); along the outermost dimension there
+ * are none.  It is done where it can be for every part: nothing else reads it, it has the type of the whole,
+ * its maker gives it in the shape it is joined in, and makes it in every run.
  */
 #include "ttt/graph/plan_internal.h"
 
@@ -27,10 +27,20 @@ static int joined_dimension(const struct placing *p, const struct plan_node *joi
     return -1;
 }
 
+/* Whether parts that follow each other in `dimension` lie there without gaps. */
+static bool leaves_no_gaps(const struct placing *p, const struct plan_node *join, int dimension)
+{
+    const ttt_shape whole = tensor_of(p, join->out[0])->shape;
+    for (int i = 0; i < dimension; i++)
+        if (whole.size[i] != 1)
+            return false;
+    return true;
+}
+
 /* The node that makes input i of a join and could write it in place, with its output; false: there is none.
  */
-static bool find_maker(const struct placing *p, const struct plan_node *join, int i, struct plan_node **maker,
-                       int *output)
+static bool find_maker(const struct placing *p, const struct plan_node *join, int dimension, int i,
+                       struct plan_node **maker, int *output)
 {
     const struct tensor *part = tensor_of(p, join->in[i]);
     const int node = p->uses.producer[part->storage];
@@ -44,7 +54,8 @@ static bool find_maker(const struct placing *p, const struct plan_node *join, in
         const struct tensor *made = tensor_of(p, (*maker)->out[k]);
         *output = k;
         if (made->storage == part->storage)
-            return (*maker)->op->spaced >> k & 1 && ttt_shape_equal(made->shape, part->shape);
+            return ((*maker)->op->spaced >> k & 1 || leaves_no_gaps(p, join, dimension)) &&
+                   ttt_shape_equal(made->shape, part->shape);
     }
     return false;
 }
@@ -56,7 +67,7 @@ static void place(const struct placing *p, struct plan_node *join, int dimension
     for (int i = 0; i < join->n_in; i++) {
         struct plan_node *maker = NULL;
         int output = 0;
-        find_maker(p, join, i, &maker, &output);
+        find_maker(p, join, dimension, i, &maker, &output);
         struct tensor *part = tensor_of(p, maker->out[output]);
         const ttt_shape shape = part->shape;
         *part = *whole;
@@ -74,7 +85,7 @@ static void place_parts(const struct placing *p, struct plan_node *join)
     struct plan_node *maker;
     int output, dimension = join->n_in ? joined_dimension(p, join) : -1;
     for (int i = 0; i < join->n_in && dimension >= 0; i++)
-        if (!find_maker(p, join, i, &maker, &output))
+        if (!find_maker(p, join, dimension, i, &maker, &output))
             return;
     if (dimension >= 0)
         place(p, join, dimension);

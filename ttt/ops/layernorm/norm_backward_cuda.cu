@@ -4,7 +4,9 @@
  * keep their sums for dgain and dbias in registers; a second kernel adds up the blocks' sums, in order.
  */
 #include "ttt/ops/layernorm/norm.cuh"
-#include "ttt/ops/reduce/parts.cuh"
+#include "ttt/ops/reduce/rows.cuh"
+
+enum { SLICES = 16 }; /* of the blocks whose sums are added, taken together at the end */
 
 /* Adds up what the groups of a block have in `part`, first within warps, then warp after warp; element
  * (c, i) of lane l goes to sums[(c * 8 + i) * LANES + l], where neighbouring lanes meet no bank twice. */
@@ -180,5 +182,5 @@ ttt_status norm_backward(const ttt_launch *launch, const norm_operands &operands
     TRY(run_rows(launch, n, blocks, partials));
     if (!partials)
         return TTT_OK;
-    return add_parts(launch, partials, blocks, 2 * n.d, n.dgain, n.d, n.dbias);
+    return enqueue_row_sums<SLICES>(launch, {partials, blocks, 2 * n.d, 2 * n.d, n.d, n.dgain, n.dbias});
 }

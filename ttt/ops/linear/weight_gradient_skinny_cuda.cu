@@ -4,7 +4,7 @@
  * sums of d.  What the blocks of all rows have is added up in order by a second kernel.  Reads x once, 16
  * bytes at a time where it lies so; d, which is small, comes from the caches.
  */
-#include "ttt/ops/reduce/parts.cuh"
+#include "ttt/ops/reduce/rows.cuh"
 
 extern "C" {
 #include "ttt/ops/linear/linear_rows.h"
@@ -15,6 +15,7 @@ enum {
     LANES = 32,
     LINES = 8,                      /* threads of a block, along and down the rows */
     AHEAD = 4,                      /* rows of a thread under way */
+    SLICES = 16,                    /* of the parts, added together at the end */
     BLOCKS = 1024,                  /* enough for any GPU's memory to be busy */
     LEAST_ROWS = 2 * LINES * AHEAD, /* worth a block */
 };
@@ -156,8 +157,9 @@ static ttt_status run(const ttt_launch *launch)
             o.in % wide == 0 && (o.x_stride % wide == 0 || o.rows == 1) && (uintptr_t)o.x % 16 == 0;
         return aligned ? multiply_all<wide>(launch, o, parts) : multiply_all<1>(launch, o, parts);
     }));
-    return add_parts(launch, partial, parts, sums_of(launch), static_cast<float *>(launch->out[0].data),
-                     d->shape.size[1] * x->shape.size[1], static_cast<float *>(launch->out[1].data));
+    return enqueue_row_sums<SLICES>(
+        launch, {partial, (int)parts, sums_of(launch), sums_of(launch), d->shape.size[1] * x->shape.size[1],
+                 static_cast<float *>(launch->out[0].data), static_cast<float *>(launch->out[1].data)});
 }
 
 extern "C" const ttt_implementation ttt_weight_gradient_skinny = {
