@@ -33,7 +33,7 @@ struct strips {
 strips strips_of(const ttt_launch *launch, const ttt_operand *norm, const ttt_operand *was);
 unsigned strips_count(const ttt_launch *launch);
 
-/* supports(): whether all are contiguous, f32 or bf16, and what is there by column f32. */
+/* supports(): whether all are contiguous and f32 or bf16. */
 bool strips_supported(const ttt_launch *launch, const char **why);
 
 /* Calls f with the spread of a strip whose elements take `bytes` of registers.  It has no passes where they

@@ -1,5 +1,5 @@
-/* "weight_norm" and "weight_norm_backward" on the CPU: strips of columns, which stay in the L2 cache between
- * the sums over their rows and what is made of them.  64 rows are summed in f32, then on in double.
+/* "weight_norm" and "weight_norm_backward" on the CPU: strips of columns, whole rows where there are matrices
+ * enough for the threads.  64 rows are summed in f32, then on in double, whatever the strips.
  */
 #include <math.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "ttt/ops/weight_norm/weight_norm_operator.h"
 
 enum {
-    COLUMNS = 128,
+    NARROW = 64, /* columns: whole rows of memory are read twice as fast as these */
+    COLUMNS = 1024,
     PARALLEL_ELEMENTS = 1 << 14 /* fewer are done faster than threads are woken */
 };
 
@@ -18,17 +19,30 @@ struct strip {
     int64_t matrix, column;
 };
 
-static int64_t strip_count(const struct ttt_matrices *of)
+/* How matrices are cut into strips for the threads. */
+struct cut {
+    struct ttt_matrices of;
+    int64_t width, count; /* columns of a strip, strips in all */
+    int threads;
+};
+
+static struct cut cut_of(const ttt_launch *launch)
 {
-    return of->count * ((of->columns + COLUMNS - 1) / COLUMNS);
+    struct cut cut = {.of = ttt_weight_norm_matrices(launch), .threads = launch->threads};
+    if (ttt_operand_elements(&launch->in[0]) < PARALLEL_ELEMENTS)
+        cut.threads = 1;
+    const int64_t share = cut.of.columns * cut.of.count / cut.threads / NARROW * NARROW;
+    cut.width = share < NARROW ? NARROW : share < COLUMNS ? share : COLUMNS;
+    cut.count = cut.of.count * ((cut.of.columns + cut.width - 1) / cut.width);
+    return cut;
 }
 
-static struct strip strip_at(const struct ttt_matrices *of, int64_t i)
+static struct strip strip_at(const struct cut *cut, int64_t i)
 {
-    struct strip s = {.rows = of->rows, .stride = of->columns};
-    s.matrix = i % of->count;
-    s.column = i / of->count * COLUMNS;
-    s.width = of->columns - s.column < COLUMNS ? of->columns - s.column : COLUMNS;
+    const struct ttt_matrices *of = &cut->of;
+    struct strip s = {.rows = of->rows, .stride = of->columns, .matrix = i % of->count};
+    s.column = i / of->count * cut->width;
+    s.width = of->columns - s.column < cut->width ? of->columns - s.column : cut->width;
     return s;
 }
 
@@ -41,11 +55,6 @@ static int64_t element_of(const struct strip *s, int64_t count)
 static int64_t column_of(const struct strip *s, int64_t count)
 {
     return s->matrix % count * s->stride + s->column;
-}
-
-static int threads_for(const ttt_launch *launch)
-{
-    return ttt_operand_elements(&launch->in[0]) < PARALLEL_ELEMENTS ? 1 : launch->threads;
 }
 
 /* Of each column, the sum of (a + sign b)^2, or of a b. */
@@ -97,14 +106,15 @@ static void forward_strip(const struct strip *s, const struct ttt_weight_norm_at
 
 static ttt_status forward(const ttt_launch *launch)
 {
-    const struct ttt_matrices of = ttt_weight_norm_matrices(launch);
+    const struct cut cut = cut_of(launch);
+    const struct ttt_matrices of = cut.of;
     const float *step = launch->in[0].data, *w = launch->in[1].data, *norm = launch->in[2].data;
     const int64_t w_count = ttt_operand_elements(&launch->in[1]) / (of.rows * of.columns);
     const int64_t norm_count = ttt_operand_elements(&launch->in[2]) / of.columns;
     float *y = launch->out[0].data, *was = launch->out[1].data;
-#pragma omp parallel for schedule(static) num_threads(threads_for(launch))
-    for (int64_t i = 0; i < strip_count(&of); i++) {
-        const struct strip s = strip_at(&of, i);
+#pragma omp parallel for schedule(static) num_threads(cut.threads)
+    for (int64_t i = 0; i < cut.count; i++) {
+        const struct strip s = strip_at(&cut, i);
         const int64_t at = element_of(&s, of.count);
         forward_strip(&s, launch->attributes, w + element_of(&s, w_count), step + at,
                       norm + column_of(&s, norm_count), y + at, was ? was + column_of(&s, of.count) : NULL);
@@ -134,14 +144,15 @@ static void backward_strip(const struct strip *s, const struct ttt_weight_norm_a
 
 static ttt_status backward(const ttt_launch *launch)
 {
-    const struct ttt_matrices of = ttt_weight_norm_matrices(launch);
+    const struct cut cut = cut_of(launch);
+    const struct ttt_matrices of = cut.of;
     const float *y = launch->in[0].data, *was = launch->in[1].data, *norm = launch->in[2].data;
     const int64_t norm_count = ttt_operand_elements(&launch->in[2]) / of.columns;
     const float *dy = launch->in[3].data;
     float *dstep = launch->out[0].data;
-#pragma omp parallel for schedule(static) num_threads(threads_for(launch))
-    for (int64_t i = 0; i < strip_count(&of); i++) {
-        const struct strip s = strip_at(&of, i);
+#pragma omp parallel for schedule(static) num_threads(cut.threads)
+    for (int64_t i = 0; i < cut.count; i++) {
+        const struct strip s = strip_at(&cut, i);
         const int64_t at = element_of(&s, of.count);
         backward_strip(&s, launch->attributes, y + at, was + column_of(&s, of.count),
                        norm + column_of(&s, norm_count), dy + at, dstep + at);

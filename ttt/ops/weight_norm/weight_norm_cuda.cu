@@ -10,7 +10,7 @@ struct weights {
     int matrices;
 };
 
-__device__ static inline int64_t first_weight(const strips &s, const strip &mine, const weights &w)
+static __device__ inline int64_t first_weight(const strips &s, const strip &mine, const weights &w)
 {
     return (int64_t)(mine.matrix % w.matrices) * s.rows * s.columns + mine.column;
 }
