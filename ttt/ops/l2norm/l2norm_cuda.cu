@@ -11,10 +11,11 @@ extern "C" {
 #include "ttt/ops/l2norm/l2norm_operator.h"
 }
 
-/* A thread has so many loads of N elements under way; a block takes PART elements at least, and a group is
- * cut into MOST_PARTS at most, as each of its blocks adds up all of their sums. */
+/* A thread has so many loads of N elements under way; a block takes PART elements at least, and more where
+ * the blocks are more than are resident (RESIDENT on a multiprocessor), for each starts by adding up its
+ * group's sums. */
 constexpr int THREADS = 256, LOADS = 4, PART = THREADS * LOADS * 8;
-constexpr unsigned MOST_PARTS = 512;
+constexpr int64_t RESIDENT = 4;
 
 /* groups * parts blocks; partials (groups, parts). */
 struct cut {
@@ -144,7 +145,9 @@ static cut cut_of(const ttt_launch *launch)
     cut c = {};
     c.length = ttt_l2norm_length(launch);
     c.groups = ttt_operand_elements(&launch->in[0]) / c.length;
-    c.parts = blocks_for(c.length, PART) < MOST_PARTS ? blocks_for(c.length, PART) : MOST_PARTS;
+    const int64_t all = blocks_for(c.length, PART),
+                  share = RESIDENT * ttt_cuda_multiprocessors(launch->device) / c.groups;
+    c.parts = share < 1 ? 1 : share < all ? share : all;
     c.partials = static_cast<float *>(launch->workspace);
     return c;
 }
