@@ -98,14 +98,19 @@ static void a_kernel_that_fails(void **state)
     fails(train_under("EMULATED_FAILURE", "20", "early"), 1, ":cuda on cuda:0): CUDA failed at ");
     train_ok("late", SHORT, "train.steps=3");
     uint8_t *before = temporary_read("runs/late/checkpoints/3/state.safetensors", &size[0]);
-    fails(train_under("EMULATED_FAILURE", "300", "late"), 1,
-          "on cuda:0: CUDA failed at waiting for the device: an illegal memory access");
+    fails(
+        train_under("EMULATED_FAILURE", "300", "late"), 1,
+        "on cuda:0: a recorded step (TTT_ONE_BY_ONE=1 names the operator that fails): CUDA failed at waiting "
+        "for the device: an illegal memory access");
     assert_int_equal(latest_step("late"), 3);
     uint8_t *after = temporary_read("runs/late/latest/state.safetensors", &size[1]);
     assert_int_equal(size[0], size[1]);
     assert_memory_equal(before, after, size[0]);
     free(before);
     free(after);
+    setenv("TTT_ONE_BY_ONE", "1", 1);
+    fails(train_under("EMULATED_FAILURE", "300", "named"), 1, " on cuda:0): CUDA failed at ");
+    unsetenv("TTT_ONE_BY_ONE");
 }
 
 static void a_device_that_is_too_small(void **state)

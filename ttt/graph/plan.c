@@ -297,6 +297,7 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
         return ttt_fail(TTT_ARGUMENT, "the graph was built for another kind of device than %s",
                         ttt_device_name(plan->device));
     plan->ahead = options->ahead;
+    plan->one_by_one = getenv("TTT_ONE_BY_ONE") != NULL;
     const char *choices = options->implementations ? options->implementations : getenv("TTT_IMPL");
     TRY(copy_tables(plan, graph));
     TRY(copy_live_nodes(plan, graph));

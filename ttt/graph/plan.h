@@ -65,7 +65,9 @@ ttt_device *ttt_plan_device(const ttt_plan *plan);
 /* Shape and type of an input or output by name; false when there is none. */
 bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype, ttt_shape *shape);
 
-/* Launches every node once; what follows from variables alone only when the store has changed. */
+/* Launches every node once; what follows from variables alone only when the store has changed.  A node that
+ * fails is named in the first run; in later ones, which are recorded, only where the environment has
+ * TTT_ONE_BY_ONE: then every node is waited for. */
 ttt_status ttt_plan_run(ttt_plan *plan);
 
 /* As ttt_plan_run up to the first node that writes a NaN or an infinity: TTT_NUMERIC, naming the node and its

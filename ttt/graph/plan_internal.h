@@ -53,6 +53,7 @@ struct ttt_plan {
     bool has_constants;       /* they were computed, */
     uint64_t constants_of;    /* from variables whose versions add up to this */
     bool ahead;               /* inputs have room to be written ahead of their use */
+    bool one_by_one;          /* every run is node by node, each waited for */
     bool has_run;             /* node by node, as the first run always is */
     ttt_recording *recording; /* of all launches; NULL where the device does not record */
     double flops, bytes;

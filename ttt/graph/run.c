@@ -206,7 +206,7 @@ ttt_status ttt_plan_run(ttt_plan *plan)
     TRY(plan_take_inputs(plan));
     TRY(run_constants(plan));
     touch_changed(plan);
-    if (!plan->has_run || !ttt_device_can_record(plan->device)) {
+    if (plan->one_by_one || !plan->has_run || !ttt_device_can_record(plan->device)) {
         TRY(run_one_by_one(plan, false));
         plan->has_run = true;
         return TTT_OK;
