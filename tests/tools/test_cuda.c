@@ -109,7 +109,7 @@ static void a_kernel_that_fails(void **state)
     free(before);
     free(after);
     setenv("TTT_ONE_BY_ONE", "1", 1);
-    fails(train_under("EMULATED_FAILURE", "300", "named"), 1, ":cuda on cuda:0): CUDA failed at ");
+    fails(train_under("EMULATED_FAILURE", "300", "named"), 1, " on cuda:0): CUDA failed at ");
     unsetenv("TTT_ONE_BY_ONE");
 }
 

@@ -52,30 +52,32 @@ template <int D> struct weight_operand {
  * neighbouring groups of 8 columns, from (n, k) or (k, n) storage. */
 template <int WIDTH> __device__ inline void load_a(uint32_t (&r)[4], const bf16 *x, int m, int k)
 {
-    load_matrices(r, x + place<WIDTH>(m + lane_of() % 16, k + lane_of() / 16 * 8));
+    load_matrices(r, x + place_from<WIDTH>(place<WIDTH>(lane_of() % 16, lane_of() / 16 * 8), m, k));
 }
 template <int WIDTH> __device__ inline void load_a_transposed(uint32_t (&r)[4], const bf16 *x, int k, int m)
 {
     const int lane = lane_of();
-    load_matrices_transposed(r, x + place<WIDTH>(k + lane / 16 * 8 + lane % 8, m + lane / 8 % 2 * 8));
+    load_matrices_transposed(
+        r, x + place_from<WIDTH>(place<WIDTH>(lane / 16 * 8 + lane % 8, lane / 8 % 2 * 8), k, m));
 }
 template <int WIDTH> __device__ inline void load_b(uint32_t (&r)[4], const bf16 *x, int n, int k)
 {
     const int lane = lane_of();
-    load_matrices(r, x + place<WIDTH>(n + lane / 16 * 8 + lane % 8, k + lane / 8 % 2 * 8));
+    load_matrices(r, x + place_from<WIDTH>(place<WIDTH>(lane / 16 * 8 + lane % 8, lane / 8 % 2 * 8), n, k));
 }
 template <int WIDTH> __device__ inline void load_b_transposed(uint32_t (&r)[4], const bf16 *x, int k, int n)
 {
-    load_matrices_transposed(r, x + place<WIDTH>(k + lane_of() % 16, n + lane_of() / 16 * 8));
+    load_matrices_transposed(r,
+                             x + place_from<WIDTH>(place<WIDTH>(lane_of() % 16, lane_of() / 16 * 8), k, n));
 }
 
 /* An a of multiply_add into shared memory, at (m, k). */
 template <int WIDTH> __device__ inline void store_a(bf16 *x, int m, int k, const uint32_t (&r)[4])
 {
-    const int row = lane_of() / 4, pair = lane_of() % 4 * 2;
+    const unsigned start = place<WIDTH>(lane_of() / 4, lane_of() % 4 * 2);
 #pragma unroll
     for (int i = 0; i < 4; i++)
-        *reinterpret_cast<uint32_t *>(x + place<WIDTH>(m + row + i % 2 * 8, k + i / 2 * 8 + pair)) = r[i];
+        *reinterpret_cast<uint32_t *>(x + place_from<WIDTH>(start, m + i % 2 * 8, k + i / 2 * 8)) = r[i];
 }
 
 /* The 16 x 16 result c as a bf16 operand. */

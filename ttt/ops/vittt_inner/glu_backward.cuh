@@ -16,6 +16,14 @@ struct glu_gradients {
 enum { TERMS = 4 };
 template <int MODE> constexpr int factor_count = MODE == GLU_ALL ? 4 : MODE == GLU_LAST ? 2 : 1;
 
+/* Of so many terms at a time there is room for this many chunks: with two, no warp waits for others to have
+ * read the chunk before. */
+template <int COUNT> constexpr int chunk_buffers = COUNT <= TERMS / 2 ? 2 : 1;
+template <int D, int COUNT> __device__ inline bf16 *chunk_buffer(bf16 *factors, int strip)
+{
+    return factors + strip / 2 % chunk_buffers<COUNT> * COUNT * D * CHUNK;
+}
+
 /* Where the matrices of a block lie in shared memory. */
 template <int D> struct glu_shared {
     bf16 *keys, *queries; /* (rows, D) */
@@ -58,16 +66,16 @@ template <int D> __device__ inline void store_operand(bf16 *x, int channel0, con
         store_a<D>(x, channel0, 16 * k, w.a[k]);
 }
 
-/* x (a chunk's tokens by the warp's 16 inputs) += factor^T m over all channels: two strips. */
-template <int D>
-__device__ inline void contract(float (&x)[2][2][4], const bf16 *factor, const bf16 *m, int input0)
+/* x (a chunk's tokens by the warp's 16 inputs) += factor^T m over all channels. */
+template <int D, int COUNT>
+__device__ inline void contract(float (&x)[COUNT][2][4], const bf16 *factor, const bf16 *m, int input0)
 {
 #pragma unroll
     for (int k = 0; k < D / 16; k++) {
         uint32_t b[4];
         load_b_transposed<D>(b, m, 16 * k, input0);
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < COUNT; i++) {
             uint32_t a[4];
             load_a_transposed<CHUNK>(a, factor, 16 * k, i * STRIP);
             multiply_add(x[i][0], a, b[0], b[1]);
@@ -77,10 +85,11 @@ __device__ inline void contract(float (&x)[2][2][4], const bf16 *factor, const b
 }
 
 /* A chunk of dq or dk to global memory. */
-__device__ inline void write_chunk(strip_writer &writer, const float (&value)[2][2][4])
+template <int COUNT>
+__device__ inline void write_chunk(strip_writer &writer, const float (&value)[COUNT][2][4])
 {
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < COUNT; i++) {
         uint32_t r[4];
         pack(r, value[i]);
         writer.write(r);

@@ -141,6 +141,7 @@ template <int D, int MODE> struct backward_block {
     template <int COUNT> __device__ void differentiate_chunk(strip_writer &dq_strips, int strip)
     {
         uint32_t dy[COUNT][4], dp[COUNT][WEIGHTS][4];
+        bf16 *factors = chunk_buffer<D, WEIGHTS>(s.factors, strip);
 #pragma unroll
         for (int k = 0; k < COUNT; k++) {
             next_piece(dy[k]);
@@ -154,18 +155,17 @@ template <int D, int MODE> struct backward_block {
             read_factors<MODE>(dp[k], dy[k], z);
 #pragma unroll
             for (int i = 0; i < WEIGHTS; i++)
-                store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, k * STRIP, dp[k][i]);
+                store_a<CHUNK>(factors + i * D * CHUNK, channel0, k * STRIP, dp[k][i]);
         }
 #pragma unroll
         for (int k = 0; k < COUNT; k++)
             accumulate<D, WEIGHTS>(dw, dp[k], s.queries, strip + k);
         __syncthreads();
-        float dq[2][2][4] = {};
-        contract<D>(dq, s.factors, s.moved[0], channel0);
+        float dq[COUNT][2][4] = {};
+        contract<D>(dq, factors, s.moved[0], channel0);
         if constexpr (MODE != GLU_LINEAR)
-            contract<D>(dq, s.factors + D * CHUNK, MODE == GLU_ALL ? s.moved[1] : s.initial[1], channel0);
+            contract<D>(dq, factors + D * CHUNK, MODE == GLU_ALL ? s.moved[1] : s.initial[1], channel0);
         write_chunk(dq_strips, dq);
-        __syncthreads();
     }
 
     /* dq, and dw' in dw. */
@@ -194,15 +194,28 @@ template <int D, int MODE> struct backward_block {
         writer.write(x);
     }
 
+    /* dk of the COUNT strips of a chunk. */
+    template <int COUNT> __device__ void contract_keys(strip_writer &dk_strips, const bf16 *factors)
+    {
+        float dk[COUNT][2][4] = {};
+#pragma unroll
+        for (int i = 0; i < FACTORS; i++)
+            contract<D>(dk, factors + i * D * CHUNK,
+                        i < MOVED ? s.moved[i] : s.initial[2 - FEATURES + i - MOVED], channel0);
+        write_chunk(dk_strips, dk);
+    }
+
     /* dk, dv, and dw in full.  The next sample's keys are fetched meanwhile, over the queries. */
     __device__ void differentiate_moving(int b)
     {
         weight_operand<D> onto[FACTORS]; /* what k is multiplied with: w, then dr */
 #pragma unroll
-        for (int i = 0; i < MOVED; i++) {
+        for (int i = 0; i < MOVED; i++)
             condition<D>(onto[FACTORS - MOVED + i], dw[i], r[i], norm[i], p);
+        __syncthreads(); /* the moved weights have been read */
+#pragma unroll
+        for (int i = 0; i < MOVED; i++)
             store_operand<D>(s.moved[i], channel0, onto[FACTORS - MOVED + i]);
-        }
 #pragma unroll
         for (int i = 0; i < FACTORS - MOVED; i++)
             load_operand<D>(onto[i], s.initial[2 - FEATURES + i], channel0);
@@ -221,19 +234,19 @@ template <int D, int MODE> struct backward_block {
                 accumulate<D, FACTORS - MOVED>(dw, x, s.keys, strip);
             write_values(dv_strips, dv);
             piece++;
+            bf16 *factors = chunk_buffer<D, FACTORS>(s.factors, strip);
+            if (chunk_buffers<FACTORS> == 1 && strip % 2 == 0)
+                __syncthreads(); /* the chunk before has been read */
 #pragma unroll
             for (int i = 0; i < FACTORS; i++)
-                store_a<CHUNK>(s.factors + i * D * CHUNK, channel0, strip % 2 * STRIP, x[i]);
+                store_a<CHUNK>(factors + i * D * CHUNK, channel0, strip % 2 * STRIP, x[i]);
             if (strip % 2 == 0 && strip + 1 < strips)
                 continue;
             __syncthreads();
-            float dk[2][2][4] = {};
-#pragma unroll
-            for (int i = 0; i < FACTORS; i++)
-                contract<D>(dk, s.factors + i * D * CHUNK,
-                            i < MOVED ? s.moved[i] : s.initial[2 - FEATURES + i - MOVED], channel0);
-            write_chunk(dk_strips, dk);
-            __syncthreads();
+            if (strip % 2)
+                contract_keys<2>(dk_strips, factors);
+            else
+                contract_keys<1>(dk_strips, factors);
         }
     }
 

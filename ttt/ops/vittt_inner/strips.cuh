@@ -28,6 +28,14 @@ template <int WIDTH> __device__ inline unsigned place(unsigned row, unsigned col
     return row * WIDTH + (((column / 8) ^ (row / rows_per_line % groups)) * 8 + column % 8);
 }
 
+/* The same so many rows and columns from where `start` is, in multiples of 8 and of 16 (8, where `start` is
+ * in the first group of a row): lanes keep one start for all blocks of a matrix, with rows as constant
+ * offsets. */
+template <int WIDTH> __device__ inline unsigned place_from(unsigned start, unsigned row, unsigned column)
+{
+    return row * WIDTH + (start ^ column);
+}
+
 /* One of the pair of bf16 that an operand of multiply_add holds. */
 __device__ inline float unpack(uint32_t pair, int which)
 {
