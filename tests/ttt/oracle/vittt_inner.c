@@ -10,17 +10,17 @@
 
 enum { LINEAR = 1, LAST_ONLY = 2, ASCENT = 4, CONDITIONED = 8, QUERY_IS_KEY = 16 }; /* switches */
 /* Inputs: qkv, w1, w2, w3; option: height, width, switches. */
-#define CASE(name, batch, height, width, heads, d, switches)                                                 \
+#define CASE_ON(cpu, name, batch, height, width, heads, d, switches)                                         \
     {                                                                                                        \
         name,                                                                                                \
             {{{3, {batch, (height) * (width), (3 * (heads) + 3) * (d)}}},                                    \
              {{4, {1, heads, d, d}}},                                                                        \
              {{4, {1, heads, d, d}}},                                                                        \
              {{3, {d, 3, 3}}}},                                                                              \
-        {                                                                                                    \
-            height, width, switches                                                                          \
-        }                                                                                                    \
+            {height, width, switches}, .cpu_only = cpu                                                       \
     }
+#define CASE(...) CASE_ON(false, __VA_ARGS__)
+#define CPU_CASE(...) CASE_ON(true, __VA_ARGS__)
 static const struct op_case cases[] = {
     CASE("one token", 1, 1, 1, 1, 32, CONDITIONED),
     CASE("a strip + 1", 2, 1, 17, 1, 32, CONDITIONED),
@@ -35,6 +35,14 @@ static const struct op_case cases[] = {
     CASE("14 x 14", 1, 14, 14, 1, 64, CONDITIONED),
     CASE("more samples than blocks", 2, 2, 9, 265, 32, CONDITIONED),
     CASE("16 x 16, everything", 1, 16, 16, 1, 32, ASCENT | LAST_ONLY | QUERY_IS_KEY),
+    CPU_CASE("one channel", 2, 3, 2, 3, 1, CONDITIONED),
+    CPU_CASE("5 channels", 2, 5, 3, 2, 5, CONDITIONED),
+    CPU_CASE("17 channels, query is key", 1, 6, 4, 2, 17, CONDITIONED | QUERY_IS_KEY),
+    CPU_CASE("20 channels, last only", 2, 4, 4, 3, 20, CONDITIONED | LAST_ONLY),
+    CPU_CASE("24 channels, linear", 1, 7, 5, 2, 24, CONDITIONED | LINEAR),
+    CPU_CASE("48 channels, a strip - 1", 1, 5, 19, 1, 48, CONDITIONED),
+    CPU_CASE("a strip of the CPU + 1", 1, 1, 97, 2, 16, CONDITIONED | ASCENT),
+    CPU_CASE("20 x 20, 96 channels", 1, 20, 20, 1, 96, 0),
 };
 
 static struct op_case at(int i)
@@ -293,6 +301,7 @@ const struct op_test oracle_vittt_inner = {
     .at = at,
     .build = build,
     .forward = forward,
+    .any_threads = true,
     .bf16_only = true,
     .refused = refused,
 };
@@ -446,5 +455,6 @@ const struct op_test oracle_vittt_inner_backward = {
     .build = build_backward,
     .forward = backward,
     .no_gradient = true,
+    .any_threads = true,
     .bf16_only = true,
 };
