@@ -234,7 +234,8 @@ static void check_place(struct run *run, const struct place *place, const ttt_op
         (place->types == OP_F32 ? test->bf16_only && place->kind == TTT_CUDA : !op_knows_bf16(op)))
         return;
     for (int i = 0; i < test->n_cases; i++)
-        check_case(run, place, &tally, op, test, i);
+        if (place->kind == TTT_CPU || !test->at(i).cpu_only)
+            check_case(run, place, &tally, op, test, i);
     print_message("%-22s %-4s %-5s %4d cases; worst error %.1e, gradient %.1e, second %.1e\n", op->name,
                   kind_name(place->kind), op_types_name(place->types), tally.cases, tally.worst[OUTPUT],
                   tally.worst[GRADIENT], tally.worst[SECOND_GRADIENT]);

@@ -1,11 +1,11 @@
 /* The inside of a ViTTT layer and its gradient, head by head and channel by channel. */
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/check.h"
+#include "tests/ttt/oracle/fast_weights.h"
 #include "tests/ttt/oracle/oracle.h"
 
 enum { LINEAR = 1, LAST_ONLY = 2, ASCENT = 4, CONDITIONED = 8, QUERY_IS_KEY = 16 }; /* switches */
@@ -35,11 +35,18 @@ static const struct op_case cases[] = {
     CASE("14 x 14", 1, 14, 14, 1, 64, CONDITIONED),
     CASE("more samples than blocks", 2, 2, 9, 265, 32, CONDITIONED),
     CASE("16 x 16, everything", 1, 16, 16, 1, 32, ASCENT | LAST_ONLY | QUERY_IS_KEY),
+    CASE("5 channels", 2, 5, 3, 2, 5, CONDITIONED),
+    CASE("17 channels, query is key", 1, 6, 4, 2, 17, CONDITIONED | QUERY_IS_KEY),
+    CASE("20 channels, last only", 2, 4, 4, 3, 20, CONDITIONED | LAST_ONLY),
+    CASE("48 channels, a strip of the CPU - 1, linear", 1, 5, 19, 1, 48, CONDITIONED | LINEAR),
+    CASE("16 channels, two of them + 1", 1, 1, 193, 2, 16, CONDITIONED | ASCENT),
 };
 
 static struct op_case at(int i)
 {
-    return cases[i];
+    struct op_case c = cases[i];
+    c.cpu_only = c.in[3].shape.size[0] % 32 != 0; /* d */
+    return c;
 }
 
 static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
@@ -66,72 +73,6 @@ static struct sizes sizes_of(const struct op_case *c)
 {
     const int64_t *qkv = c->in[0].shape.size, *w = c->in[1].shape.size;
     return (struct sizes){qkv[0], c->option[0], c->option[1], qkv[1], w[1], w[2], qkv[2], c->option[2]};
-}
-
-static double sigmoid(double z)
-{
-    return 1 / (1 + exp(-z));
-}
-static double silu(double z)
-{
-    return z * sigmoid(z);
-}
-static double silu_slope(double z)
-{
-    const double s = sigmoid(z);
-    return s + z * s * (1 - s);
-}
-static double silu_curvature(double z)
-{
-    const double s = sigmoid(z);
-    return s * (1 - s) * (2 + z * (1 - 2 * s));
-}
-
-/* y (n x m) += x (n x k) w (k x m), where element (i, j) of x lies at i * x_row + j * x_column, and so on. */
-struct matrix {
-    double *at;
-    int64_t row, column;
-};
-static struct matrix transposed(struct matrix x)
-{
-    return (struct matrix){x.at, x.column, x.row};
-}
-static double *element(struct matrix x, int64_t i, int64_t j)
-{
-    return x.at + i * x.row + j * x.column;
-}
-static void add_product(struct matrix y, struct matrix x, struct matrix w, int64_t n, int64_t k, int64_t m)
-{
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t l = 0; l < k; l++) {
-            const double factor = *element(x, i, l);
-            for (int64_t j = 0; j < m; j++)
-                *element(y, i, j) += factor * *element(w, l, j);
-        }
-}
-
-/* u[i] = g[i] / (|g| + 1) over `count` elements `step` apart; returns |g|. */
-static double shrink(const double *g, double *u, int64_t count, int64_t step)
-{
-    double square = 0;
-    for (int64_t i = 0; i < count; i++)
-        square += g[i * step] * g[i * step];
-    for (int64_t i = 0; i < count; i++)
-        u[i * step] = g[i * step] / (sqrt(square) + 1);
-    return sqrt(square);
-}
-
-/* dg of shrink, from du. */
-static void shrink_back(const double *g, const double *du, double *dg, int64_t count, int64_t step)
-{
-    double square = 0, dot = 0;
-    for (int64_t i = 0; i < count; i++) {
-        square += g[i * step] * g[i * step];
-        dot += g[i * step] * du[i * step];
-    }
-    const double n = sqrt(square);
-    for (int64_t i = 0; i < count; i++)
-        dg[i * step] = du[i * step] / (n + 1) - (n > 0 ? g[i * step] * dot / (n * (n + 1) * (n + 1)) : 0);
 }
 
 /* What a head's forward pass computes: (tokens x d) and (d x d) matrices, in one block of memory. */
@@ -293,6 +234,7 @@ const struct op_test oracle_vittt_inner = {
     .at = at,
     .build = build,
     .forward = forward,
+    .any_threads = true,
     .bf16_only = true,
     .refused = refused,
 };
@@ -300,7 +242,7 @@ const struct op_test oracle_vittt_inner = {
 /* The backward operator has a fifth input, the cotangent. */
 static struct op_case backward_at(int i)
 {
-    struct op_case c = cases[i];
+    struct op_case c = at(i);
     const struct sizes s = sizes_of(&c);
     c.in[4] = (struct op_input){.shape = {3, {s.batch, s.tokens, (s.heads + 1) * s.d}}};
     return c;
@@ -446,5 +388,6 @@ const struct op_test oracle_vittt_inner_backward = {
     .build = build_backward,
     .forward = backward,
     .no_gradient = true,
+    .any_threads = true,
     .bf16_only = true,
 };
