@@ -1,9 +1,8 @@
 /* "l2norm" and "l2norm_backward" on CUDA, any operand in f32 or bf16.
  *
- * Two kernels: many blocks per group of elements write a sum each, and as many then add up their group's
- * sums, in order, and scale.  The forward reads x twice and writes y; the gradient reads y and dy twice and
- * writes dx.  The second kernel goes through the memory backwards, for what the first read last is still in
- * the L2 cache.
+ * Many blocks for each group of elements write a sum each, a second kernel adds them up, in order, and a
+ * third scales. The forward reads x twice and writes y; the gradient reads y and dy twice and writes dx.  The
+ * third kernel goes through the memory backwards, for what the first read last is still in the L2 cache.
  */
 #include "ttt/device/kernel.cuh"
 
@@ -11,16 +10,14 @@ extern "C" {
 #include "ttt/ops/l2norm/l2norm_operator.h"
 }
 
-/* A thread has so many loads of N elements under way; a block takes PART elements at least, and more where
- * the blocks are more than are resident (RESIDENT on a multiprocessor), for each starts by adding up its
- * group's sums. */
+/* A thread has so many loads of N elements under way; a block takes PART elements at least. */
 constexpr int THREADS = 256, LOADS = 4, PART = THREADS * LOADS * 8;
-constexpr int64_t RESIDENT = 4;
+constexpr unsigned MOST_PARTS = 512;
 
-/* groups * parts blocks; partials (groups, parts). */
+/* groups * parts blocks; partials (groups, parts), factors (groups). */
 struct cut {
     int64_t groups, length, parts;
-    float *partials;
+    float *partials, *factors;
 };
 
 /* Where a block works: elements from, from + step, ... of a group, a tile of LOADS * N * THREADS at each. */
@@ -72,31 +69,35 @@ static __global__ void __launch_bounds__(THREADS) sum_products(const cut c, cons
         c.partials[blockIdx.x] = sum;
 }
 
-/* The sum of a group's partials, in every thread. */
-static __device__ inline float total_of(const cut &c, int64_t group)
+/* What a group's elements are multiplied by, out of its sum: 1 / (norm + eps) of x^2, and <y, dy> / norm of y
+ * dy. Forward, the norms are found; backward, they are given. */
+static __global__ void __launch_bounds__(WARP)
+    add_partials(const cut c, float eps, bool backward, float *norms)
 {
+    const int64_t group = blockIdx.x;
     float sum = 0;
-    for (int i = (int)threadIdx.x; i < c.parts; i += THREADS)
+    for (int64_t i = threadIdx.x; i < c.parts; i += WARP)
         sum += c.partials[group * c.parts + i];
-    return block_sum(sum);
+    sum = warp_sum(sum);
+    if (threadIdx.x > 0)
+        return;
+    const float norm = backward ? norms[group] : sqrtf(sum);
+    if (backward)
+        c.factors[group] = norm > 0 ? sum / norm : 0;
+    else
+        c.factors[group] = 1 / (norm + eps);
+    if (!backward && norms)
+        norms[group] = norm;
 }
 
-/* The first tile is on its way while the partials are added up. */
 template <int N, class X, class Y>
-static __global__ void __launch_bounds__(THREADS)
-    divide(const cut c, const X *x, float eps, Y *y, float *norms)
+static __global__ void __launch_bounds__(THREADS) divide(const cut c, const X *x, Y *y)
 {
     const place p = place_of<N>(c, gridDim.x - 1 - blockIdx.x);
-    float scale = 0;
+    const float scale = c.factors[p.group];
     for (int64_t tile = p.from; tile < c.length; tile += p.step) {
         raw_elements<N, X> xs[LOADS];
         each_load<N>(c, tile, [&](int k, int64_t at) { xs[k].load(x + p.first + at); });
-        if (tile == p.from) {
-            const float norm = sqrtf(total_of(c, p.group));
-            scale = 1 / (norm + eps);
-            if (norms && tile == 0 && threadIdx.x == 0)
-                norms[p.group] = norm;
-        }
         each_load<N>(c, tile, [&](int k, int64_t at) {
             float a[N];
             xs[k].convert(a);
@@ -113,8 +114,7 @@ static __global__ void __launch_bounds__(THREADS)
     differentiate(const cut c, const Y *y, const float *norms, const DY *dy, float eps, DX *dx)
 {
     const place p = place_of<N>(c, gridDim.x - 1 - blockIdx.x);
-    const float norm = norms[p.group], scale = 1 / (norm + eps);
-    float along = 0;
+    const float scale = 1 / (norms[p.group] + eps), along = c.factors[p.group];
     for (int64_t tile = p.from; tile < c.length; tile += p.step) {
         raw_elements<N, Y> ys[LOADS];
         raw_elements<N, DY> dys[LOADS];
@@ -122,10 +122,6 @@ static __global__ void __launch_bounds__(THREADS)
             ys[k].load(y + p.first + at);
             dys[k].load(dy + p.first + at);
         });
-        if (tile == p.from) {
-            const float dot = total_of(c, p.group);
-            along = norm > 0 ? dot / norm : 0;
-        }
         each_load<N>(c, tile, [&](int k, int64_t at) {
             float a[N], b[N];
             ys[k].convert(a);
@@ -145,17 +141,16 @@ static cut cut_of(const ttt_launch *launch)
     cut c = {};
     c.length = ttt_l2norm_length(launch);
     c.groups = ttt_operand_elements(&launch->in[0]) / c.length;
-    const int64_t all = blocks_for(c.length, PART),
-                  share = RESIDENT * ttt_cuda_multiprocessors(launch->device) / c.groups;
-    c.parts = share < 1 ? 1 : share < all ? share : all;
+    c.parts = blocks_for(c.length, PART) < MOST_PARTS ? blocks_for(c.length, PART) : MOST_PARTS;
     c.partials = static_cast<float *>(launch->workspace);
+    c.factors = c.partials + c.groups * c.parts;
     return c;
 }
 
 static size_t workspace(const ttt_launch *launch)
 {
     const cut c = cut_of(launch);
-    return (size_t)(c.groups * c.parts) * sizeof(float);
+    return (size_t)(c.groups * (c.parts + 1)) * sizeof(float);
 }
 
 static bool supports(const ttt_launch *launch, const char **why)
@@ -198,8 +193,9 @@ static ttt_status forward(const ttt_launch *launch)
                 const X *from = static_cast<const X *>(x->data);
                 TRY(enqueue(launch, sum_products<n.count, X, X>, block_count(&c), THREADS, 0, c, from,
                             nullptr));
-                return enqueue(launch, divide<n.count, X, Y>, block_count(&c), THREADS, 0, c, from, eps,
-                               static_cast<Y *>(y->data), norms);
+                TRY(enqueue(launch, add_partials, (unsigned)c.groups, WARP, 0, c, eps, false, norms));
+                return enqueue(launch, divide<n.count, X, Y>, block_count(&c), THREADS, 0, c, from,
+                               static_cast<Y *>(y->data));
             });
         });
     });
@@ -210,7 +206,7 @@ static ttt_status backward(const ttt_launch *launch)
     const cut c = cut_of(launch);
     const ttt_operand *y = &launch->in[0], *dy = &launch->in[2], *dx = &launch->out[0];
     const float eps = static_cast<const ttt_l2norm_attributes *>(launch->attributes)->eps;
-    const float *norms = static_cast<const float *>(launch->in[1].data);
+    float *norms = static_cast<float *>(launch->in[1].data);
     const uintptr_t addresses = (uintptr_t)y->data | (uintptr_t)dy->data | (uintptr_t)dx->data;
     return by_alignment(&c, addresses, [&](auto n) {
         return by_type(y->dtype, [&](auto y_type) {
@@ -221,6 +217,7 @@ static ttt_status backward(const ttt_launch *launch)
                 const DY *gradient = static_cast<const DY *>(dy->data);
                 TRY(enqueue(launch, sum_products<n.count, Y, DY>, block_count(&c), THREADS, 0, c, from,
                             gradient));
+                TRY(enqueue(launch, add_partials, (unsigned)c.groups, WARP, 0, c, eps, true, norms));
                 return by_type(dx->dtype, [&](auto dx_type) {
                     typedef decltype(dx_type) DX;
                     return enqueue(launch, differentiate<n.count, Y, DY, DX>, block_count(&c), THREADS, 0, c,
