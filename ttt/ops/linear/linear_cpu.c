@@ -43,6 +43,7 @@ static ttt_status cpu_run(const ttt_launch *launch)
     ttt_packed_product p = product_of(launch);
     p.finish = finish;
     p.context = &epilogue;
+    p.beside = epilogue.y == p.c ? epilogue.c : epilogue.y;
     ttt_packed_multiply(&p, launch->workspace);
     return TTT_OK;
 }

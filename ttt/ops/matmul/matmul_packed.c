@@ -57,6 +57,7 @@ static ttt_status packed_run(const ttt_launch *launch)
             bool ends = term == p.terms - 1 && !ttt_matmul_is_plain(epilogue.attributes);
             epilogue.c = c ? c + batch * p.m * p.n : NULL;
             epilogue.y = packed.c;
+            packed.beside = epilogue.c;
             packed.finish = ends ? finish : NULL;
             ttt_packed_multiply(&packed, launch->workspace);
         }

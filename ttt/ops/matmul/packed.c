@@ -206,15 +206,19 @@ static void multiply_panels(const struct part *part, const struct block *block, 
 {
     const ttt_packed_product *p = part->p;
     const int64_t tiles = divide_up(block->rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
+    const bool finishes = p->finish && block->k + block->depth == p->k;
     for (int64_t j = part->panel; j < part->end; j++, panels += size) {
         const int64_t column = j * TTT_PANEL_WIDTH;
         product.ahead[0] = ttt_panel_ahead_of(panels + size, 0, j + 1 < part->end, size, tiles);
         product.width = width_of(p, j);
+        if (finishes && p->beside)
+            product.ahead[2] = ttt_panel_ahead_of(p->beside + block->row * p->n + column, p->n, block->rows,
+                                                  product.width, tiles);
         product.panel = panels;
         product.c = p->c + block->row * p->n + column;
         product.start = p->start ? p->start + column : NULL;
         ttt_panel_multiply(&product);
-        if (p->finish && block->k + block->depth == p->k)
+        if (finishes)
             p->finish(p->context, block->row, block->rows, column, product.width);
     }
 }
@@ -224,7 +228,7 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
 {
     const ttt_packed_product *p = part->p;
     const float *a = p->a + block->row * p->a_row + block->k * p->a_column;
-    ttt_panel_ahead ahead[2] = {[1] = block_ahead(part, next, block->rows)};
+    ttt_panel_ahead ahead[3] = {[1] = block_ahead(part, next, block->rows)};
     ttt_panel_product product = {
         .rows = block->rows,
         .depth = block->depth,
@@ -236,7 +240,7 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
         .c_row = p->n,
         .add = p->add || block->k > 0,
         .ahead = ahead,
-        .n_ahead = 2,
+        .n_ahead = 3,
     };
     if (p->row_sums && part->panel == 0)
         sum_block(p, block);

@@ -20,6 +20,7 @@ typedef struct ttt_packed_product {
     /* Called with every complete block of c while it is in cache; NULL: nothing is. */
     void (*finish)(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns);
     const void *context;
+    const float *beside; /* laid out as c: what finish reads or writes besides it; or NULL */
     int threads;
 } ttt_packed_product;
 
