@@ -87,18 +87,22 @@ static double flops(const ttt_launch *launch, double products, double convolutio
     return rows * d * (2 * products * d * (double)fast.size[1] + 18 * convolutions);
 }
 
-static ttt_cost forward_cost(const ttt_launch *launch)
+/* Products of the gated branch, forward. */
+static double gated_products(const ttt_launch *launch)
 {
     const struct ttt_vittt_inner_attributes *a = launch->attributes;
-    const double products = a->switches.linear ? 2 : a->switches.last_only ? 4 : 6;
-    return (ttt_cost){.flops = flops(launch, products, 2)};
+    return a->switches.linear ? 2 : a->switches.last_only ? 4 : 6;
 }
 
+static ttt_cost forward_cost(const ttt_launch *launch)
+{
+    return (ttt_cost){.flops = flops(launch, gated_products(launch), 2)};
+}
+
+/* Each product has two gradients; what is worked out again, as nothing is kept, does not count. */
 static ttt_cost backward_cost(const ttt_launch *launch)
 {
-    const struct ttt_vittt_inner_attributes *a = launch->attributes;
-    const double products = a->switches.linear ? 5 : a->switches.last_only ? 13 : 20;
-    return (ttt_cost){.flops = flops(launch, products, 5)};
+    return (ttt_cost){.flops = 2 * flops(launch, gated_products(launch), 2)};
 }
 
 static const ttt_implementation *const forward_rows[] = {&ttt_vittt_inner_cpu,
