@@ -26,6 +26,7 @@
 #include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
 #include "ttt/ops/silu_heads/silu_heads.h"
+#include "ttt/ops/symmetric/symmetric.h"
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 #include "ttt/ops/weight_norm/weight_norm.h"
 
@@ -270,6 +271,14 @@ static void silu_heads_backward(struct bench_op_graph *g, const int64_t *n)
     ttt_output(g->graph, "dx", dx);
 }
 
+/* x x^T of n[0] matrices, and with n[3] x dy^T + dy x^T. */
+static void symmetric(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2]));
+    output(g,
+           n[3] ? ttt_syr2k(g->graph, 1, x, input(g, ttt_dims(n[0], n[1], n[2]))) : ttt_syrk(g->graph, x, 0));
+}
+
 /* Of n[0] matrices, and with n[3] its gradient. */
 static void l2norm(struct bench_op_graph *g, const int64_t *n)
 {
@@ -379,6 +388,8 @@ static const struct bench_op_case cases[] = {
     {"silu_heads", "LaCT, k and v", silu_heads, {V * VIEW, 2, WIDTH}},
     {"silu_heads_backward", "LaCT, q", silu_heads_backward, {V * VIEW, 1, WIDTH}},
     {"add_slice", "LaCT, gradient of input views", add_slice, {2, V / 2 * VIEW, V / 8 * VIEW, WIDTH}},
+    {"symmetric", "Newton-Schulz", symmetric, {BENCH_OP_BATCH, 768, 768, 0}},
+    {"symmetric", "Newton-Schulz, gradient", symmetric, {BENCH_OP_BATCH, 768, 768, 1}},
     {"l2norm", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 0}},
     {"l2norm_backward", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 1}},
     {"weight_norm", "LaCT, fast weights", weight_norm, {BENCH_OP_BATCH, 768, 768, 0}},
