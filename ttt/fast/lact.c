@@ -85,7 +85,7 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
 
 /* Whether Newton-Schulz goes through the steps of all three fast weights at once, to fill a GPU: w[1]'s must
  * be turned for that, unless they are square, which pays where samples and heads are few. */
-static bool join(const ttt_graph *g, const ttt_tensor step[3])
+static bool goes_as_one(const ttt_graph *g, const ttt_tensor step[3])
 {
     enum { FEW_MATRICES = 16 };
     if (!ttt_exists(step[0]) || !ttt_exists(step[1]) || !ttt_exists(step[2]))
@@ -97,7 +97,7 @@ static bool join(const ttt_graph *g, const ttt_tensor step[3])
 /* Newton-Schulz on each of the steps there are. */
 static void condition(ttt_graph *g, const ttt_lact_options *options, ttt_tensor step[3])
 {
-    if (!join(g, step)) {
+    if (!goes_as_one(g, step)) {
         for (int i = 0; i < 3; i++)
             if (ttt_exists(step[i]))
                 step[i] = ttt_newton_schulz(g, step[i], options->muon_steps);
