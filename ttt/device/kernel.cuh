@@ -123,10 +123,11 @@ template <int N, class T> __device__ inline void store(T *p, const float (&x)[N]
     }
 }
 
-/* N consecutive elements as they lie in memory, aligned as above, N 8 or 1: many loads are on their way
- * before the first is converted, and so waited for. */
+/* N consecutive elements as they lie in memory, zeros until they are loaded; by 16 bytes, aligned to that,
+ * where N fills these, else one by one.  Loads under a condition are all on their way before the first is
+ * converted, where `load` above waits for each. */
 template <int N, class T> struct raw_elements {
-    typedef std::conditional_t<N == 8, uint4, T> word;
+    typedef std::conditional_t<N * sizeof(T) % 16 == 0, uint4, T> word;
     word words[N * sizeof(T) / sizeof(word)] = {};
 
     __device__ void load(const T *p)
@@ -144,33 +145,6 @@ template <int N, class T> struct raw_elements {
             x[i] = to_float(value[i]);
     }
 };
-
-/* N elements as they lie in memory: 16 bytes of them, aligned to that, or one.  Fetches under a condition are
- * all on their way before the first is unpacked, where `load` under a condition waits for each. */
-template <int N, class T> struct packed {
-    static_assert(N == 1 || N * sizeof(T) == 16);
-    uint4 bits;
-};
-template <class T> struct packed<1, T> {
-    T bits;
-};
-/* Zeros unless `valid`. */
-template <int N, class T> __device__ inline packed<N, T> fetch(const T *p, bool valid)
-{
-    packed<N, T> x;
-    memset(&x, 0, sizeof x);
-    if (valid)
-        x = *reinterpret_cast<const packed<N, T> *>(p);
-    return x;
-}
-template <int N, class T> __device__ inline void unpack(const packed<N, T> &x, float (&y)[N])
-{
-    T value[N];
-    memcpy(value, &x, sizeof value);
-#pragma unroll
-    for (int i = 0; i < N; i++)
-        y[i] = to_float(value[i]);
-}
 
 /* Element i of a tensor whose type is only known at run time. */
 __device__ inline float load_any(const void *p, bool is_bf16, int64_t i)

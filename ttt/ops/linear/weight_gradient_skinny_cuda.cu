@@ -34,11 +34,11 @@ static __device__ inline void add_rows(const operands<T> &o, int64_t first, int6
                                        float (&sum)[OUT][N], float (&d_sum)[OUT])
 {
     static_assert(AHEAD * OUT <= LANES);
-    packed<N, T> ahead[AHEAD];
+    raw_elements<N, T> ahead[AHEAD];
 #pragma unroll
     for (int i = 0; i < AHEAD; i++)
-        ahead[i] = fetch<N>(o.x + (first + i * LINES) * o.x_stride + column,
-                            first + i * LINES < end && column < o.in);
+        if (first + i * LINES < end && column < o.in)
+            ahead[i].load(o.x + (first + i * LINES) * o.x_stride + column);
     const int output = (int)threadIdx.x % OUT;
     const int64_t row = first + (int)threadIdx.x / OUT * LINES;
     const bool has_d = (int)threadIdx.x < AHEAD * OUT && row < end && output < o.out;
@@ -46,7 +46,7 @@ static __device__ inline void add_rows(const operands<T> &o, int64_t first, int6
 #pragma unroll
     for (int i = 0; i < AHEAD; i++) {
         float x[N];
-        unpack(ahead[i], x);
+        ahead[i].convert(x);
 #pragma unroll
         for (int k = 0; k < OUT; k++) {
             const float d = __shfl_sync(0xffffffffu, of_lane, i * OUT + k);

@@ -85,16 +85,17 @@ static __device__ void add_items(const T *x, Place place, int64_t first, int64_t
                                  float (&sum)[N])
 {
     for (; first < end; first += AHEAD * step) {
-        packed<N, T> item[AHEAD];
+        raw_elements<N, T> item[AHEAD];
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
             const int64_t at = first + i * step;
-            item[i] = fetch<N>(x + (at < end ? place(at) : 0), at < end);
+            if (at < end)
+                item[i].load(x + place(at));
         }
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
             float value[N];
-            unpack(item[i], value);
+            item[i].convert(value);
 #pragma unroll
             for (int k = 0; k < N; k++)
                 sum[k] += value[k];
