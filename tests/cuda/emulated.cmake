@@ -1,6 +1,6 @@
 # TTT_CUDA=EMULATED, included where ttt_library is defined: kernels as C++, the emulator in place of CUDA.
 file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
-list(FILTER kernels EXCLUDE REGEX "_library\\.cu$")
+list(FILTER kernels EXCLUDE REGEX "(_library|_hopper)\\.cu$")
 file(GLOB emulator CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cuda/*.cpp)
 list(FILTER emulator EXCLUDE REGEX "/test_[^/]*$")
 

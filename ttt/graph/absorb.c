@@ -103,8 +103,8 @@ static ttt_status no_memory(void)
     return ttt_fail(TTT_MEMORY, "no memory to merge nodes of the graph");
 }
 
-/* Another view of storage `storage`, as x is of its own. */
-static ttt_status add_tensor(ttt_plan *plan, ttt_tensor x, int storage, ttt_tensor *added)
+/* What `of` is, in x's shape. */
+static ttt_status add_tensor(ttt_plan *plan, ttt_tensor x, ttt_tensor of, ttt_tensor *added)
 {
     struct tensor *tensors = realloc(plan->tensors, (size_t)(plan->n_tensors + 1) * sizeof *tensors);
     if (!tensors)
@@ -112,7 +112,9 @@ static ttt_status add_tensor(ttt_plan *plan, ttt_tensor x, int storage, ttt_tens
     plan->tensors = tensors;
     *added = (ttt_tensor){plan->n_tensors};
     tensors[plan->n_tensors] = tensors[x.index];
-    tensors[plan->n_tensors++].storage = storage;
+    tensors[plan->n_tensors].storage = tensors[of.index].storage;
+    tensors[plan->n_tensors++].symmetric =
+        tensors[of.index].symmetric && tensors[x.index].shape.rank == tensors[of.index].shape.rank;
     return TTT_OK;
 }
 
@@ -122,9 +124,9 @@ static ttt_status merge(struct absorption *a, const struct pair *pair, void *att
     struct plan_node *product = &a->plan->nodes[pair->product], *next = &a->plan->nodes[pair->next];
     ttt_tensor *operand = &product->in[product->op->absorbed_operand];
     const ttt_tensor shaped = product->out[0];
-    TRY(add_tensor(a->plan, shaped, tensor_of(a, next->out[0])->storage, &product->out[0]));
+    TRY(add_tensor(a->plan, shaped, next->out[0], &product->out[0]));
     if (pair->other != ALONE)
-        TRY(add_tensor(a->plan, shaped, tensor_of(a, next->in[pair->other])->storage, operand));
+        TRY(add_tensor(a->plan, shaped, next->in[pair->other], operand));
     memcpy(product->attributes, attributes, product->op->attribute_size);
     a->uses.readers[tensor_of(a, shaped)->storage] = 0;
     product->merged += next->merged;

@@ -265,6 +265,7 @@ ttt_operand operand_of(const ttt_graph *graph, ttt_tensor x)
         operand.dtype = tensor->dtype;
         operand.shape = tensor->shape;
         memcpy(operand.stride, tensor->stride, sizeof operand.stride);
+        operand.symmetric = tensor->symmetric;
     }
     return operand;
 }

@@ -18,6 +18,7 @@ typedef struct ttt_operand {
     ttt_dtype dtype;
     ttt_shape shape;
     int64_t stride[TTT_MAX_RANK]; /* elements */
+    bool symmetric;               /* matrices that equal their transpose (ttt_symmetric) */
 } ttt_operand;
 
 /* One node about to be planned or run. */
@@ -53,6 +54,13 @@ typedef struct ttt_implementation {
 #define TTT_CUDA_ROW(row) row,
 #else
 #define TTT_CUDA_ROW(row)
+#endif
+
+/* One whose kernels exist for sm_90a alone. */
+#ifdef TTT_HAVE_HOPPER
+#define TTT_HOPPER_ROW(row) row,
+#else
+#define TTT_HOPPER_ROW(row)
 #endif
 
 typedef struct ttt_cost {

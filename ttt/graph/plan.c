@@ -140,6 +140,7 @@ static ttt_operand operand_in_plan(const ttt_plan *plan, ttt_tensor x)
         operand.dtype = tensor->dtype;
         operand.shape = tensor->shape;
         memcpy(operand.stride, tensor->stride, sizeof operand.stride);
+        operand.symmetric = tensor->symmetric;
     }
     return operand;
 }

@@ -261,7 +261,10 @@ static ttt_status check_storages(ttt_plan *plan)
 {
     for (int i = 0; i < plan->n_storages; i++) {
         const struct plan_storage *s = &plan->storages[i];
-        const ttt_operand whole = {s->data, s->dtype, ttt_dims(ttt_shape_elements(s->shape)), {1}};
+        const ttt_operand whole = {.data = s->data,
+                                   .dtype = s->dtype,
+                                   .shape = ttt_dims(ttt_shape_elements(s->shape)),
+                                   .stride = {1}};
         int64_t bad;
         if (s->kind == STORAGE_ACTIVATION)
             continue;

@@ -5,7 +5,7 @@
 #include "ttt/ops/pointwise/pointwise.h"
 
 /* value[0]: alpha; in[1] is b, in[2] is c, which is added times value[1]; value[2]: the shift; option[0]: a
- * is made symmetric, as a + a^T, for the operator to know. */
+ * is made symmetric, as a + a^T, for the operator to know; option[1]: so is c. */
 static const struct op_case cases[] = {
     {"1x1", {{{2, {1, 1}}}}, .value = {1}},
     {"one row", {{{2, {1, 37}}}}, .value = {1}},
@@ -24,6 +24,15 @@ static const struct op_case cases[] = {
     {"two, tile + 1", {{{2, {65, 16}}}, {{2, {65, 16}}}}, .value = {2}},
     {"two, added", {{{3, {2, 72, 40}}}, {{3, {2, 72, 40}}}, {{3, {2, 72, 72}}}}, .value = {1, 0.5}},
     {"two, large", {{{2, {130, 24}}}, {{2, {130, 24}}, TRANSPOSED}}, .value = {1}},
+    {"many", {{{3, {50, 40, 136}}}}, .value = {1}},
+    {"many, large",
+     {{{3, {17, 264, 24}}}, {{0}}, {{3, {17, 264, 264}}}},
+     .option = {0, 1},
+     .value = {0.75, -1.5, 2}},
+    {"many, two",
+     {{{3, {16, 264, 16}}}, {{3, {16, 264, 16}}}, {{3, {16, 264, 264}}}},
+     .option = {0, 1},
+     .value = {1, 0.5}},
 };
 
 static struct op_case at(int i)
@@ -40,14 +49,17 @@ static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, tt
     out[0] = c->in[1].shape.rank ? ttt_syr2k(g, alpha, a, in[1]) : ttt_syrk(g, a, (float)c->value[2]);
     if (!c->in[1].shape.rank && alpha != 1)
         out[0] = ttt_scale(g, out[0], alpha);
+    ttt_tensor added = in[2];
+    if (c->option[1])
+        added = ttt_symmetric(g, ttt_add(g, added, ttt_transpose(g, added, -1, -2)));
     if (c->in[2].shape.rank)
-        out[0] = ttt_add(g, out[0], ttt_scale(g, in[2], (float)c->value[1]));
+        out[0] = ttt_add(g, out[0], ttt_scale(g, added, (float)c->value[1]));
     return 1;
 }
 
-static double element(const struct op_case *c, const double *a, int64_t k, int64_t i, int64_t j)
+static double element(bool symmetric, const double *a, int64_t k, int64_t i, int64_t j)
 {
-    return c->option[0] ? a[i * k + j] + a[j * k + i] : a[i * k + j];
+    return symmetric ? a[i * k + j] + a[j * k + i] : a[i * k + j];
 }
 
 static void forward(const struct op_case *c, const double *const *in, double *const *out)
@@ -62,9 +74,10 @@ static void forward(const struct op_case *c, const double *const *in, double *co
                 double sum = i == j ? c->value[2] : 0;
                 for (int64_t l = 0; l < k; l++)
                     sum += b ? a[i * k + l] * b[j * k + l] + b[i * k + l] * a[j * k + l]
-                             : element(c, a, k, i, l) * element(c, a, k, j, l);
+                             : element(c->option[0], a, k, i, l) * element(c->option[0], a, k, j, l);
                 const int64_t at = (batch * n + i) * n + j;
-                out[0][at] = c->value[0] * sum + (in[2] ? c->value[1] * in[2][at] : 0);
+                const double added = in[2] ? element(c->option[1], in[2] + batch * n * n, n, i, j) : 0;
+                out[0][at] = c->value[0] * sum + c->value[1] * added;
             }
     }
 }

@@ -117,6 +117,7 @@ const ttt_operator ttt_op_symmetric = {
     .bf16_takes = 1 << 2,
     .bf16_wants = 1 << 0 | 1 << 1,
     .bf16_gives = 1 << 0,
-    .implementations =
-        (const ttt_implementation *const[]){&ttt_symmetric_cblas, TTT_CUDA_ROW(&ttt_symmetric_cublas) NULL},
+    .implementations = (const ttt_implementation *const[]){&ttt_symmetric_cblas,
+                                                           TTT_HOPPER_ROW(&ttt_symmetric_hopper)
+                                                               TTT_CUDA_ROW(&ttt_symmetric_cublas) NULL},
 };
