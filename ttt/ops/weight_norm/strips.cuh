@@ -10,44 +10,61 @@ extern "C" {
 #include "ttt/ops/weight_norm/weight_norm_operator.h"
 }
 
-/* A row of the strip is 4 neighbouring lanes with 8 columns each, 64 bytes in bf16. */
-constexpr int STRIP_COLUMNS = 32, STRIP_LANES = STRIP_COLUMNS / 8, STRIP_MOST_WARPS = 16;
+/* A row of a wide strip is 64 bytes in bf16.  Where that makes fewer strips than there are multiprocessors,
+ * they are narrow: a row is 16 bytes, which costs more accesses and less waiting. */
+constexpr int STRIP_WIDE = 4, STRIP_NARROW = 1; /* neighbouring lanes with 8 columns each */
+constexpr int STRIP_COLUMNS = STRIP_WIDE * 8, STRIP_MOST_WARPS = 16;
 
 /* How a strip is spread over a block: each thread holds 8 columns of a row in every pass. */
-template <int WARPS, int PASSES> struct strip_spread {
+template <int LANES, int WARPS, int PASSES> struct strip_spread {
+    static constexpr int lanes = LANES, columns = 8 * LANES;
     static constexpr int threads = WARPS * WARP, passes = PASSES;
-    static constexpr int rows = threads / STRIP_LANES;      /* of a pass */
+    static constexpr int rows = threads / LANES;            /* of a pass */
     static constexpr int blocks = STRIP_MOST_WARPS / WARPS; /* that share the registers of a multiprocessor */
+    static constexpr int most_rows = rows * PASSES;
 };
 
+/* Reads elements one by one, and twice: any shape and address. */
+typedef strip_spread<STRIP_WIDE, STRIP_MOST_WARPS, 0> strip_spread_any;
+
 struct strips {
-    int rows, columns;
-    int in_matrix; /* strips of a matrix */
+    int matrices, rows, columns;
+    bool few; /* wide strips would leave multiprocessors idle */
     float sign, eps;
     const float *norm; /* (norms, columns) */
     int norms;
     float *was; /* (matrices, columns); NULL: not kept */
 };
 
-/* The strips of a launch, `norm` and `was` given; and how many there are in all. */
+/* The strips of a launch, `norm` and `was` given. */
 strips strips_of(const ttt_launch *launch, const ttt_operand *norm, const ttt_operand *was);
-unsigned strips_count(const ttt_launch *launch);
 
 /* supports(): whether all are contiguous and f32 or bf16. */
 bool strips_supported(const ttt_launch *launch, const char **why);
 
-/* Calls f with the spread of a strip whose elements take `bytes` of registers.  It has no passes where they
- * have no room for it, and for odd shapes and addresses that are no multiple of 16: then elements are read
- * one by one, and twice. */
+/* Blocks of a launch. */
+template <class SPREAD> unsigned strips_count(const strips &s, SPREAD)
+{
+    return (unsigned)s.matrices * blocks_for(s.columns, SPREAD::columns);
+}
+
+/* Calls f with the spread of a strip whose elements take `BYTES` of registers. */
 template <int BYTES, class F> ttt_status strips_by_spread(const strips &s, uintptr_t addresses, F f)
 {
-    typedef strip_spread<STRIP_MOST_WARPS, 0> none;
-    typedef std::conditional_t<BYTES <= 4, strip_spread<8, 12>, strip_spread<16, 6>> usual; /* 768 rows */
-    typedef std::conditional_t<BYTES <= 4, strip_spread<16, 12>, none> largest;             /* 1536 rows */
-    if (s.columns % 8 || addresses % 16 ||
-        s.rows > max(usual::rows * usual::passes, largest::rows * largest::passes))
-        return f(none());
-    return s.rows <= usual::rows * usual::passes ? f(usual()) : f(largest());
+    typedef std::conditional_t<BYTES <= 4, strip_spread<STRIP_WIDE, 8, 12>, strip_spread<STRIP_WIDE, 16, 6>>
+        wide; /* 768 rows */
+    typedef strip_spread<STRIP_WIDE, 16, 12> tall_and_wide;
+    typedef strip_spread<STRIP_NARROW, 8, 3> narrow; /* 768 rows */
+    typedef strip_spread<STRIP_NARROW, 16, 3> tall;
+    typedef strip_spread<STRIP_NARROW, 16, 6> tallest;
+    if (s.columns % 8 || addresses % 16 || s.rows > tallest::most_rows)
+        return f(strip_spread_any());
+    if (!s.few && s.rows <= wide::most_rows)
+        return f(wide());
+    if constexpr (BYTES <= 4)
+        if (!s.few && s.rows <= tall_and_wide::most_rows)
+            return f(tall_and_wide());
+    return s.rows <= narrow::most_rows ? f(narrow()) : s.rows <= tall::most_rows ? f(tall()) : f(tallest());
 }
 
 /* A block's matrix, the first of its columns, and the element there. */
@@ -55,23 +72,30 @@ struct strip {
     int matrix, column;
     int64_t first;
 };
-__device__ inline strip strip_of(const strips &s)
+template <class SPREAD> __device__ inline strip strip_of(const strips &s)
 {
-    const int matrix = (int)(blockIdx.x / (unsigned)s.in_matrix);
-    const int column = (int)(blockIdx.x % (unsigned)s.in_matrix) * STRIP_COLUMNS;
+    const unsigned in_matrix = (unsigned)(s.columns + SPREAD::columns - 1) / SPREAD::columns;
+    const int matrix = (int)(blockIdx.x / in_matrix),
+              column = (int)(blockIdx.x % in_matrix) * SPREAD::columns;
     return {matrix, column, (int64_t)matrix * s.rows * s.columns + column};
 }
 
-/* Calls f(pass, at) for each row of a thread that is in the matrix, with its place from the strip's first. */
-template <class SPREAD, class F> __device__ inline void strip_rows(const strips &s, const strip &mine, F f)
+/* Calls f(pass, at) for each row of a thread that is in the matrix, with its place from the strip's first:
+ * those of COUNT passes, from `first` on. */
+template <class SPREAD, int COUNT, class F>
+__device__ inline void strip_some_rows(const strips &s, const strip &mine, int first, F f)
 {
-    const int row = (int)threadIdx.x / STRIP_LANES, column = (int)threadIdx.x % STRIP_LANES * 8;
+    const int row = (int)threadIdx.x / SPREAD::lanes, column = (int)threadIdx.x % SPREAD::lanes * 8;
     if (mine.column + column >= s.columns)
         return;
 #pragma unroll
-    for (int p = 0; p < SPREAD::passes; p++)
+    for (int p = first; p < first + COUNT; p++)
         if (p * SPREAD::rows + row < s.rows)
             f(p, (p * SPREAD::rows + row) * s.columns + column);
+}
+template <class SPREAD, class F> __device__ inline void strip_rows(const strips &s, const strip &mine, F f)
+{
+    strip_some_rows<SPREAD, SPREAD::passes>(s, mine, 0, f);
 }
 
 /* The same one column a thread, one row after another: f(at). */
@@ -90,29 +114,30 @@ struct strip_sums {
 };
 
 /* A warp's sums, of what its threads have by the eight columns of their rows. */
-__device__ inline void strip_add(float (&sum)[8], strip_sums &sums)
+template <class SPREAD> __device__ inline void strip_add(float (&sum)[8], strip_sums &sums)
 {
     const int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
 #pragma unroll
     for (int i = 0; i < 8; i++) {
 #pragma unroll
-        for (int other = STRIP_LANES; other < WARP; other *= 2)
+        for (int other = SPREAD::lanes; other < WARP; other *= 2)
             sum[i] += __shfl_xor_sync(0xffffffffu, sum[i], other);
-        if (lane < STRIP_LANES)
+        if (lane < SPREAD::lanes)
             sums.sum[warp][lane * 8 + i] = sum[i];
     }
 }
 
 /* Calls f(column of the strip, column of the matrix, total) in a thread for each column that there is,
  * between barriers: when it returns, all see what f wrote. */
-template <class F>
+template <class SPREAD, class F>
 __device__ inline void strip_totals(const strips &s, const strip &mine, strip_sums &sums, F f)
 {
     const int column = (int)threadIdx.x;
     __syncthreads();
-    if (column < STRIP_COLUMNS && mine.column + column < s.columns) {
+    if (column < SPREAD::columns && mine.column + column < s.columns) {
         float total = 0;
-        for (int i = 0; i < (int)blockDim.x / WARP; i++)
+#pragma unroll
+        for (int i = 0; i < SPREAD::threads / WARP; i++)
             total += sums.sum[i][column];
         f(column, mine.column + column, total);
     }

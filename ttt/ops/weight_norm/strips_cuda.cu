@@ -7,9 +7,10 @@ strips strips_of(const ttt_launch *launch, const ttt_operand *norm, const ttt_op
         static_cast<const ttt_weight_norm_attributes *>(launch->attributes);
     const ttt_matrices of = ttt_weight_norm_matrices(launch);
     strips s = {};
+    s.matrices = (int)of.count;
     s.rows = (int)of.rows;
     s.columns = (int)of.columns;
-    s.in_matrix = (int)blocks_for(of.columns, STRIP_COLUMNS);
+    s.few = of.count * blocks_for(of.columns, STRIP_COLUMNS) < ttt_cuda_multiprocessors(launch->device);
     s.sign = attributes->sign;
     s.eps = attributes->eps;
     s.norm = static_cast<const float *>(norm->data);
@@ -18,17 +19,10 @@ strips strips_of(const ttt_launch *launch, const ttt_operand *norm, const ttt_op
     return s;
 }
 
-unsigned strips_count(const ttt_launch *launch)
-{
-    const ttt_matrices of = ttt_weight_norm_matrices(launch);
-    return (unsigned)of.count * blocks_for(of.columns, STRIP_COLUMNS);
-}
-
 bool strips_supported(const ttt_launch *launch, const char **why)
 {
     const ttt_matrices of = ttt_weight_norm_matrices(launch);
-    const int64_t in_matrix = blocks_for(of.columns, STRIP_COLUMNS);
-    if (of.rows * of.columns > INT32_MAX / 2 || of.count * in_matrix > INT32_MAX / 2) {
+    if (of.rows * of.columns > INT32_MAX / 2 || of.count * of.columns > INT32_MAX / 2) {
         *why = "matrices too large or too many";
         return false;
     }

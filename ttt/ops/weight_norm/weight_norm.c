@@ -94,14 +94,14 @@ static ttt_cost backward_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 5 * (double)ttt_operand_elements(&launch->in[0])};
 }
 
-/* A weight that is kept in f32, as what goes on to the next step is, is not rounded before the step. */
+/* A weight that goes on to the next step is kept in f32, and not rounded before it. */
 const ttt_operator ttt_op_weight_norm = {
     .name = "weight_norm",
     .attribute_size = sizeof(struct ttt_weight_norm_attributes),
     .gradient = weight_norm_gradient,
     .cost = forward_cost,
     .overwrites = 1 << 0,
-    .bf16_takes = 1 << 0 | 1 << 1,
+    .bf16_takes = 1 << 0,
     .bf16_gives = 1 << 0,
     .implementations =
         (const ttt_implementation *const[]){&ttt_weight_norm_cpu, TTT_CUDA_ROW(&ttt_weight_norm_cuda) NULL},

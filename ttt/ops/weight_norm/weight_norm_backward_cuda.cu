@@ -2,9 +2,10 @@
 #include "ttt/ops/weight_norm/strips.cuh"
 
 /* sign norm / (|v| + eps) and sign <y, dy> / (|v| norm) of each column. */
+template <class SPREAD>
 static __device__ inline void find_factors(const strips &s, const strip &mine, strip_sums &sums)
 {
-    strip_totals(s, mine, sums, [&](int i, int column, float total) {
+    strip_totals<SPREAD>(s, mine, sums, [&](int i, int column, float total) {
         const float norm = s.norm[(int64_t)(mine.matrix % s.norms) * s.columns + column],
                     was = s.was[(int64_t)mine.matrix * s.columns + column];
         sums.scale[i] = s.sign * norm / (was + s.eps);
@@ -17,8 +18,8 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     differentiate(const strips s, const Y *y, const DY *dy, DX *dstep)
 {
     __shared__ strip_sums sums;
-    const strip mine = strip_of(s);
-    const int lane = (int)threadIdx.x % STRIP_LANES;
+    const strip mine = strip_of<SPREAD>(s);
+    const int lane = (int)threadIdx.x % SPREAD::lanes;
     raw_elements<8, Y> ys[SPREAD::passes];
     raw_elements<8, DY> dys[SPREAD::passes];
     float a[8], b[8], dot[8] = {};
@@ -33,8 +34,8 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
         for (int i = 0; i < 8; i++)
             dot[i] += a[i] * b[i];
     });
-    strip_add(dot, sums);
-    find_factors(s, mine, sums);
+    strip_add<SPREAD>(dot, sums);
+    find_factors<SPREAD>(s, mine, sums);
     strip_rows<SPREAD>(s, mine, [&](int p, int at) {
         ys[p].convert(a);
         dys[p].convert(b);
@@ -46,19 +47,19 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
 }
 
 /* Any number of rows and columns, any alignment. */
-static __global__ void __launch_bounds__(strip_spread<STRIP_MOST_WARPS, 0>::threads)
+static __global__ void __launch_bounds__(strip_spread_any::threads)
     differentiate_any(const strips s, const void *y, bool y_is_bf16, const void *dy, bool dy_is_bf16,
                       void *dstep, bool dstep_is_bf16)
 {
     __shared__ strip_sums sums;
-    const strip mine = strip_of(s);
+    const strip mine = strip_of<strip_spread_any>(s);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
     float dot = 0;
     strip_elements(s, mine, [&](int at) {
         dot += load_any(y, y_is_bf16, mine.first + at) * load_any(dy, dy_is_bf16, mine.first + at);
     });
     sums.sum[warp][lane] = dot;
-    find_factors(s, mine, sums);
+    find_factors<strip_spread_any>(s, mine, sums);
     strip_elements(s, mine, [&](int at) {
         const float a = load_any(y, y_is_bf16, mine.first + at),
                     b = load_any(dy, dy_is_bf16, mine.first + at);
@@ -73,10 +74,10 @@ template <class Y, class DY, class DX> static ttt_status run_as(const ttt_launch
     const uintptr_t addresses = (uintptr_t)y->data | (uintptr_t)dy->data | (uintptr_t)dstep->data;
     return strips_by_spread<sizeof(Y) + sizeof(DY)>(s, addresses, [&](auto spread) {
         if constexpr (spread.passes > 0)
-            return enqueue(launch, differentiate<decltype(spread), Y, DY, DX>, strips_count(launch),
+            return enqueue(launch, differentiate<decltype(spread), Y, DY, DX>, strips_count(s, spread),
                            spread.threads, 0, s, static_cast<const Y *>(y->data),
                            static_cast<const DY *>(dy->data), static_cast<DX *>(dstep->data));
-        return enqueue(launch, differentiate_any, strips_count(launch), spread.threads, 0, s, y->data,
+        return enqueue(launch, differentiate_any, strips_count(s, spread), spread.threads, 0, s, y->data,
                        y->dtype == TTT_BF16, dy->data, dy->dtype == TTT_BF16, dstep->data,
                        dstep->dtype == TTT_BF16);
     });

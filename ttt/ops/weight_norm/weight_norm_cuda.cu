@@ -1,24 +1,24 @@
-/* "weight_norm" on CUDA: reads step once and writes y, each f32 or bf16; w, where samples share it, comes
- * from the L2 cache.
+/* "weight_norm" on CUDA: reads step, f32 or bf16, and w once, and writes y, f32 or bf16; w, where samples
+ * share it, comes from the L2 cache.
  */
 #include "ttt/ops/weight_norm/strips.cuh"
 
-/* w (matrices, rows, columns), of either type. */
+/* w (matrices, rows, columns): matrix i goes with matrix i % matrices. */
 struct weights {
-    const void *data;
-    bool is_bf16;
+    const float *data;
     int matrices;
 };
 
-static __device__ inline int64_t first_weight(const strips &s, const strip &mine, const weights &w)
+static __device__ inline const float *first_weight(const strips &s, const strip &mine, const weights &w)
 {
-    return (int64_t)(mine.matrix % w.matrices) * s.rows * s.columns + mine.column;
+    return w.data + (int64_t)(mine.matrix % w.matrices) * s.rows * s.columns + mine.column;
 }
 
 /* norm / (|v| + eps) of each column. */
+template <class SPREAD>
 static __device__ inline void find_scales(const strips &s, const strip &mine, strip_sums &sums)
 {
-    strip_totals(s, mine, sums, [&](int i, int column, float total) {
+    strip_totals<SPREAD>(s, mine, sums, [&](int i, int column, float total) {
         const float was = sqrtf(total);
         sums.scale[i] = s.norm[(int64_t)(mine.matrix % s.norms) * s.columns + column] / (was + s.eps);
         if (s.was)
@@ -30,28 +30,33 @@ template <class SPREAD, class X, class Y>
 static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     move(const strips s, const X *step, const weights w, Y *y)
 {
+    /* Of w, so many rows are on their way at a time: beside all of step, they must fit into registers. */
+    constexpr int at_once = SPREAD::passes * sizeof(X) > 24 ? 1 : 3;
     __shared__ strip_sums sums;
-    const strip mine = strip_of(s);
-    const int64_t w_first = first_weight(s, mine, w);
-    const int lane = (int)threadIdx.x % STRIP_LANES;
+    const strip mine = strip_of<SPREAD>(s);
+    const float *from = first_weight(s, mine, w);
+    const int lane = (int)threadIdx.x % SPREAD::lanes;
     raw_elements<8, X> steps[SPREAD::passes];
     float v[SPREAD::passes][8], square[8] = {};
     strip_rows<SPREAD>(s, mine, [&](int p, int at) { steps[p].load(step + mine.first + at); });
-    strip_rows<SPREAD>(s, mine, [&](int p, int at) {
-        float x[8];
-        if (w.is_bf16)
-            load<8>(static_cast<const bf16 *>(w.data) + w_first + at, v[p]);
-        else
-            load<8>(static_cast<const float *>(w.data) + w_first + at, v[p]);
-        steps[p].convert(x);
 #pragma unroll
-        for (int i = 0; i < 8; i++) {
-            v[p][i] += s.sign * x[i];
-            square[i] += v[p][i] * v[p][i];
-        }
-    });
-    strip_add(square, sums);
-    find_scales(s, mine, sums);
+    for (int first = 0; first < SPREAD::passes; first += at_once) {
+        raw_elements<8, float> ws[at_once];
+        strip_some_rows<SPREAD, at_once>(s, mine, first,
+                                         [&](int p, int at) { ws[p - first].load(from + at); });
+        strip_some_rows<SPREAD, at_once>(s, mine, first, [&](int p, int) {
+            float x[8];
+            ws[p - first].convert(v[p]);
+            steps[p].convert(x);
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                v[p][i] += s.sign * x[i];
+                square[i] += v[p][i] * v[p][i];
+            }
+        });
+    }
+    strip_add<SPREAD>(square, sums);
+    find_scales<SPREAD>(s, mine, sums);
     strip_rows<SPREAD>(s, mine, [&](int p, int at) {
 #pragma unroll
         for (int i = 0; i < 8; i++)
@@ -61,50 +66,57 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
 }
 
 /* Any number of rows and columns, any alignment. */
-static __global__ void __launch_bounds__(strip_spread<STRIP_MOST_WARPS, 0>::threads)
-    move_any(const strips s, const void *step, bool step_is_bf16, const weights w, void *y, bool y_is_bf16)
+template <class X, class Y>
+static __global__ void __launch_bounds__(strip_spread_any::threads)
+    move_any(const strips s, const X *step, const weights w, Y *y)
 {
     __shared__ strip_sums sums;
-    const strip mine = strip_of(s);
-    const int64_t w_first = first_weight(s, mine, w);
+    const strip mine = strip_of<strip_spread_any>(s);
+    const float *from = first_weight(s, mine, w);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
-    const auto value = [&](int at) {
-        return load_any(w.data, w.is_bf16, w_first + at) +
-               s.sign * load_any(step, step_is_bf16, mine.first + at);
-    };
+    const auto value = [&](int at) { return from[at] + s.sign * to_float(step[mine.first + at]); };
     float square = 0;
     strip_elements(s, mine, [&](int at) { square += value(at) * value(at); });
     sums.sum[warp][lane] = square;
-    find_scales(s, mine, sums);
+    find_scales<strip_spread_any>(s, mine, sums);
     strip_elements(s, mine,
-                   [&](int at) { store_any(y, y_is_bf16, mine.first + at, value(at) * sums.scale[lane]); });
+                   [&](int at) { y[mine.first + at] = from_float<Y>(value(at) * sums.scale[lane]); });
+}
+
+template <class X, class Y> static ttt_status run_as(const ttt_launch *launch)
+{
+    const ttt_operand *step = &launch->in[0], *w = &launch->in[1], *y = &launch->out[0];
+    const strips s = strips_of(launch, &launch->in[2], &launch->out[1]);
+    const weights of = {static_cast<const float *>(w->data),
+                        (int)(ttt_operand_elements(w) / ((int64_t)s.rows * s.columns))};
+    const uintptr_t addresses = (uintptr_t)step->data | (uintptr_t)w->data | (uintptr_t)y->data;
+    return strips_by_spread<sizeof(float)>(s, addresses, [&](auto spread) {
+        void (*kernel)(strips, const X *, weights, Y *) = move_any<X, Y>;
+        if constexpr (spread.passes > 0)
+            kernel = move<decltype(spread), X, Y>;
+        return enqueue(launch, kernel, strips_count(s, spread), spread.threads, 0, s,
+                       static_cast<const X *>(step->data), of, static_cast<Y *>(y->data));
+    });
 }
 
 static ttt_status run(const ttt_launch *launch)
 {
-    const ttt_operand *step = &launch->in[0], *y = &launch->out[0];
-    const strips s = strips_of(launch, &launch->in[2], &launch->out[1]);
-    const weights w = {launch->in[1].data, launch->in[1].dtype == TTT_BF16,
-                       (int)(ttt_operand_elements(&launch->in[1]) / ((int64_t)s.rows * s.columns))};
-    const uintptr_t addresses = (uintptr_t)step->data | (uintptr_t)w.data | (uintptr_t)y->data;
-    return by_type(step->dtype, [&](auto step_type) {
-        return by_type(y->dtype, [&](auto y_type) {
-            typedef decltype(step_type) X;
-            typedef decltype(y_type) Y;
-            return strips_by_spread<sizeof(float)>(s, addresses, [&](auto spread) {
-                if constexpr (spread.passes > 0)
-                    return enqueue(launch, move<decltype(spread), X, Y>, strips_count(launch), spread.threads,
-                                   0, s, static_cast<const X *>(step->data), w, static_cast<Y *>(y->data));
-                return enqueue(launch, move_any, strips_count(launch), spread.threads, 0, s, step->data,
-                               step->dtype == TTT_BF16, w, y->data, y->dtype == TTT_BF16);
-            });
-        });
+    return by_type(launch->in[0].dtype, [&](auto step) {
+        return by_type(launch->out[0].dtype,
+                       [&](auto y) { return run_as<decltype(step), decltype(y)>(launch); });
     });
+}
+
+static bool supports(const ttt_launch *launch, const char **why)
+{
+    if (launch->in[1].dtype != TTT_F32)
+        *why = "w is not f32";
+    return launch->in[1].dtype == TTT_F32 && strips_supported(launch, why);
 }
 
 extern "C" const ttt_implementation ttt_weight_norm_cuda = {
     .name = "cuda",
     .device = TTT_CUDA,
-    .supports = strips_supported,
+    .supports = supports,
     .run = run,
 };

@@ -4,7 +4,7 @@
  * weight_norm_backward  y (b, n, m), was (b, m), norm (b'', m), dy (b, n, m)   ->  dstep (b, n, m)
  *
  * b are all dimensions before the last two; matrix i goes with matrix i % b' of w and row i % b'' of norm.
- * All are contiguous; norm and was, the columns' norms before, are f32.
+ * All are contiguous; w, norm and was, the columns' norms before, are f32.
  */
 #ifndef TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
 #define TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
