@@ -61,6 +61,30 @@ static ttt_tensor pull_of(ttt_graph *g, const ttt_lact_options *options, const t
     return options->variant.loss == TTT_LOSS_DOT ? v : ttt_sub(g, v, ttt_matmul(g, features, fast->w[1]));
 }
 
+static bool is_square(const ttt_graph *g, ttt_tensor x)
+{
+    return ttt_size(g, x, -1) == ttt_size(g, x, -2);
+}
+
+/* Whether Newton-Schulz goes through the directions of all three fast weights at once, to fill a GPU: w[1]'s
+ * must be turned for that, unless they are square, which pays where samples and heads, the first dimensions
+ * of `like`, are few. */
+static bool goes_as_one(const ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                        ttt_tensor like)
+{
+    enum { FEW_MATRICES = 16 };
+    const ttt_variant *v = &options->variant;
+    if (!v->condition_gradient || v->kernel == TTT_KERNEL_LINEAR || v->update == TTT_UPDATE_LAST)
+        return false;
+    return is_square(g, fast->w[0]) || ttt_size(g, like, 0) * ttt_size(g, like, 1) < FEW_MATRICES;
+}
+
+static bool turns(const ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                  ttt_tensor like)
+{
+    return goes_as_one(g, options, fast, like) && !is_square(g, fast->w[0]);
+}
+
 void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
                         const ttt_lact_tokens *tokens, ttt_tensor direction[3])
 {
@@ -74,7 +98,9 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
     ttt_tensor gate = ttt_matmul(g, k, fast->w[0]), up = ttt_matmul(g, k, fast->w[2]);
     ttt_tensor act = ttt_silu(g, gate), hidden = ttt_mul(g, act, up);
     ttt_tensor pull = pull_of(g, options, fast, hidden, v);
-    direction[1] = over_tokens(g, rated(g, options, hidden, rate[1]), pull);
+    ttt_tensor weighted = rated(g, options, hidden, rate[1]);
+    direction[1] =
+        turns(g, options, fast, k) ? over_tokens(g, pull, weighted) : over_tokens(g, weighted, pull);
     if (options->variant.update == TTT_UPDATE_LAST)
         return;
     ttt_tensor back = ttt_matmul(g, pull, ttt_transpose(g, fast->w[1], -1, -2));
@@ -83,33 +109,20 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
     direction[2] = over_tokens(g, k, rated(g, options, ttt_mul(g, back, act), rate[2]));
 }
 
-/* Whether Newton-Schulz goes through the steps of all three fast weights at once, to fill a GPU: w[1]'s must
- * be turned for that, unless they are square, which pays where samples and heads are few. */
-static bool goes_as_one(const ttt_graph *g, const ttt_tensor step[3])
+/* Newton-Schulz on each of the steps there are, after which they are shaped as the fast weights. */
+static void condition(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                      ttt_tensor step[3])
 {
-    enum { FEW_MATRICES = 16 };
-    if (!ttt_exists(step[0]) || !ttt_exists(step[1]) || !ttt_exists(step[2]))
-        return false;
-    return ttt_size(g, step[0], -1) == ttt_size(g, step[0], -2) ||
-           ttt_size(g, step[0], 0) * ttt_size(g, step[0], 1) < FEW_MATRICES;
-}
-
-/* Newton-Schulz on each of the steps there are. */
-static void condition(ttt_graph *g, const ttt_lact_options *options, ttt_tensor step[3])
-{
-    if (!goes_as_one(g, step)) {
+    if (!goes_as_one(g, options, fast, step[1])) {
         for (int i = 0; i < 3; i++)
             if (ttt_exists(step[i]))
                 step[i] = ttt_newton_schulz(g, step[i], options->muon_steps);
         return;
     }
     const int64_t batch = ttt_size(g, step[0], 0);
-    const bool turns = ttt_size(g, step[0], -1) != ttt_size(g, step[0], -2);
-    if (turns)
-        step[1] = ttt_transpose(g, step[1], -1, -2);
     ttt_tensor whole = ttt_newton_schulz(g, ttt_concat(g, step, 3, 0), options->muon_steps);
     ttt_split(g, whole, 0, 3, (int64_t[]){batch, batch, batch}, step);
-    if (turns)
+    if (turns(g, options, fast, step[1]))
         step[1] = ttt_transpose(g, step[1], -1, -2);
 }
 
@@ -127,7 +140,7 @@ void ttt_lact_move(ttt_graph *g, const ttt_lact_options *options, ttt_lact_fast 
         fast->momentum[i] = step[i];
     }
     if (options->variant.condition_gradient)
-        condition(g, options, step);
+        condition(g, options, fast, step);
     for (int i = 0; i < 3; i++) {
         if (!ttt_exists(step[i]))
             continue;

@@ -35,8 +35,8 @@ typedef struct ttt_lact_tokens {
 } ttt_lact_tokens;
 
 /* Minus the gradient of the inner loss, each token weighted by its rate: direction[i] is shaped as w[i], none
- * where the variant leaves w[i] as it is.  It is a sum over tokens: the directions of two sets of tokens add.
- * tokens->q is not looked at. */
+ * where the variant leaves w[i] as it is; w[1]'s is turned, (B, H, d, m), where ttt_lact_move joins all
+ * three. It is a sum over tokens: the directions of two sets of tokens add.  tokens->q is not looked at. */
 void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
                         const ttt_lact_tokens *tokens, ttt_tensor direction[3]);
 
