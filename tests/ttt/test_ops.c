@@ -127,8 +127,8 @@ static bool run_once(const struct attempt *a, int d, struct op_results *results)
         op_plan_destroy(&plan);
         return false;
     }
-    /* What joins has nothing to do where the plan had the parts written in their places. */
-    const bool placed = a->way.op->joins && !a->way.keep_chains;
+    /* What joins or assigns has nothing to do where the plan had the parts, the values, written in place. */
+    const bool placed = (a->way.op->joins || a->way.op->assigns) && !a->way.keep_chains;
     if (!a->problem->c.absent && !placed && !op_guard_count(plan.plan, a->way.op->name, a->way.row))
         report(a, "nodes of the operator in the plan", 0, 1);
     struct op_results again;

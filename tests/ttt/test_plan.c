@@ -111,6 +111,40 @@ static void parts_are_written_where_they_are_joined(void **state)
     graph_fixture_close(&f);
 }
 
+/* What else is done with an assigned value, or with its variable. */
+enum { NOTHING, VARIABLE_IS_READ, VALUE_IS_OUTPUT, VALUE_RESTS, CASES };
+
+static void values_are_written_where_they_are_assigned(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CASES; i++) {
+        struct graph_fixture f;
+        float held[3];
+        graph_fixture_open(&f);
+        ttt_tensor w = ttt_variable(f.graph, "w", TTT_F32, ttt_dims(3));
+        ttt_tensor v = ttt_variable(f.graph, "v", TTT_F32, ttt_dims(3));
+        ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(3));
+        ttt_tensor value = ttt_scale(f.graph, i == VALUE_RESTS ? w : x, 2);
+        ttt_output(f.graph, "before", ttt_shift(f.graph, i == VARIABLE_IS_READ ? v : x, 1));
+        ttt_output(f.graph, "after", i == VALUE_IS_OUTPUT ? value : ttt_shift(f.graph, value, 1));
+        ttt_assign(f.graph, &v, &value, 1);
+        graph_fixture_plan(&f, NULL);
+        assert_int_equal(count_nodes(f.plan, "accumulate"), i != NOTHING);
+        check_ok(ttt_store_write(f.store, "w", (float[]){1, 2, 3}));
+        graph_fixture_count_up(&f, "x");
+        for (int run = 0; run < 2; run++) {
+            check_ok(ttt_store_write(f.store, "v", (float[]){7, 7, 7}));
+            graph_fixture_run(&f);
+            check_ok(ttt_store_read(f.store, "v", held));
+            assert_true(held[0] == 2 && held[1] == 4 && held[2] == 6);
+        }
+        graph_fixture_expect(&f, "before", i == VARIABLE_IS_READ ? (float[]){8, 8, 8} : (float[]){2, 3, 4},
+                             3);
+        graph_fixture_expect(&f, "after", i == VALUE_IS_OUTPUT ? (float[]){2, 4, 6} : (float[]){3, 5, 7}, 3);
+        graph_fixture_close(&f);
+    }
+}
+
 static void variables_are_shared_through_the_store(void **state)
 {
     (void)state;
@@ -295,6 +329,7 @@ int main(void)
         cmocka_unit_test(chains_are_fused_unless_kept),
         cmocka_unit_test(neighbours_that_share_operands_are_joined),
         cmocka_unit_test(parts_are_written_where_they_are_joined),
+        cmocka_unit_test(values_are_written_where_they_are_assigned),
         cmocka_unit_test(variables_are_shared_through_the_store),
         cmocka_unit_test(a_variable_has_one_shape),
         cmocka_unit_test(forced_rows_must_exist),

@@ -82,9 +82,10 @@ static bool may_overwrite(const ttt_plan *plan, int n, ttt_tensor out, int i)
     const struct plan_node *node = &plan->nodes[n];
     if (!(node->op->overwrites >> (i < 31 ? i : 31) & 1) || !ttt_exists(node->in[i]))
         return false;
-    const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])];
-    return in->kind == STORAGE_ACTIVATION && in->last == n &&
-           in->bytes == plan->storages[plan->tensors[out.index].storage].bytes &&
+    const struct plan_storage *in = &plan->storages[root_of(plan, node->in[i])],
+                              *to = &plan->storages[plan->tensors[out.index].storage];
+    return in->kind == STORAGE_ACTIVATION && to->kind == STORAGE_ACTIVATION && in->last == n &&
+           in->bytes == to->bytes &&
            plan->tensors[node->in[i].index].dtype == plan->tensors[out.index].dtype &&
            plan_covers_storage(plan, node->in[i]) && plan_covers_storage(plan, out) &&
            !read_otherwise(plan, node, i);

@@ -98,7 +98,10 @@ struct ttt_operator {
     unsigned bf16_takes, bf16_wants, bf16_gives;
 
     bool has_effect; /* it writes variables among its inputs: never dropped, never moved */
-    bool is_view;    /* its outputs are other shapes over input 0 (ttt_view_add): nothing is launched */
+    /* Whether its inputs are pairs: a variable, and the value that this takes over, whatever it was.  NULL:
+     * they are not. */
+    bool (*assigns)(const void *attributes);
+    bool is_view; /* its outputs are other shapes over input 0 (ttt_view_add): nothing is launched */
 
     /* Merges two nodes of this operator, whose outputs are of one shape, into one that does the work of
      * both.  Its inputs are numbered anew: first_inputs[i] and second_inputs[i] give the new number of each

@@ -311,8 +311,10 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
         TRY(plan_lower_precision(plan));
     drop_empty_nodes(plan);
     TRY(plan_find_constants(plan));
-    if (!options->keep_chains)
+    if (!options->keep_chains) {
         TRY(plan_place_parts(plan));
+        TRY(plan_place_values(plan));
+    }
     drop_empty_nodes(plan);
     TRY(choose_rows(plan, choices));
     TRY(plan_layout(plan));

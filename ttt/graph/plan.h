@@ -71,7 +71,8 @@ bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype,
 ttt_status ttt_plan_run(ttt_plan *plan);
 
 /* As ttt_plan_run up to the first node that writes a NaN or an infinity: TTT_NUMERIC, naming the node and its
- * output.  Nodes with effects are not run, so variables stay as they were.  For diagnosis: slow. */
+ * output.  Nodes with effects are not run, so variables stay as they were, unless what makes a value
+ * writes it where it is assigned.  For diagnosis: slow. */
 ttt_status ttt_plan_check_finite(ttt_plan *plan);
 
 /* Time of one node over the runs of ttt_plan_profile. */

@@ -84,6 +84,9 @@ ttt_status plan_lower_precision(ttt_plan *plan);
 /* Lets the parts of joins be written where they are joined.  May leave nodes with op NULL behind. */
 ttt_status plan_place_parts(ttt_plan *plan);
 
+/* Lets values be written where they are assigned.  May leave nodes with op NULL behind. */
+ttt_status plan_place_values(ttt_plan *plan);
+
 /* Marks the nodes whose results stay the same from run to run. */
 ttt_status plan_find_constants(ttt_plan *plan);
 

@@ -156,6 +156,11 @@ static ttt_cost accumulate_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = elements, .bytes = 12 * elements};
 }
 
+static bool assigns(const void *attributes)
+{
+    return ((const struct ttt_accumulate_attributes *)attributes)->anew;
+}
+
 static ttt_cost clear_cost(const ttt_launch *launch)
 {
     return (ttt_cost){.bytes = 4 * (double)ttt_elements_of_all(launch, 0, 1)};
@@ -182,6 +187,7 @@ const ttt_operator ttt_op_accumulate = {.name = "accumulate",
                                         .attribute_size = sizeof(struct ttt_accumulate_attributes),
                                         .cost = accumulate_cost,
                                         .has_effect = true,
+                                        .assigns = assigns,
                                         .implementations = accumulate_rows};
 
 const ttt_operator ttt_op_clear = {
