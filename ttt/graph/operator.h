@@ -97,6 +97,10 @@ struct ttt_operator {
      * that may be bf16, inputs that are turned into bf16 where they are not, outputs that may be bf16. */
     unsigned bf16_takes, bf16_wants, bf16_gives;
 
+    /* The output that is output 0 again, in bf16, for readers that want this where others keep output 0 in
+     * f32; 0: there is none, and output 0 is converted. */
+    int bf16_copy;
+
     bool has_effect; /* it writes variables among its inputs: never dropped, never moved */
     /* Whether its inputs are pairs: a variable, and the value that this takes over, whatever it was.  NULL:
      * they are not. */

@@ -5,7 +5,7 @@
  * descend from f32: products give bf16, and what works element by element passes on what it got, or gives
  * what a reader wants.  Reductions, statistics, losses, gradients of parameters and what the builder marked
  * (ttt_precise) so stay in f32.  Variables and inputs are f32; a reader that wants bf16 gets a converted
- * copy, made once: the working copy of a parameter.
+ * copy, made once, the working copy of a parameter, or one that the producer itself writes beside its result.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +67,13 @@ static void decide_output(struct precision *p, const struct plan_node *node, int
     ttt_tensor out = node->out[i];
     int index = plan->tensors[out.index].storage;
     struct plan_storage *storage = &plan->storages[index];
-    if (storage->dtype != TTT_F32 || !bit(node->op->bf16_gives, i) || !p->all_take[index])
+    const bool is_copy = i > 0 && i == node->op->bf16_copy;
+    if (storage->dtype != TTT_F32 || (!is_copy && !bit(node->op->bf16_gives, i)) || !p->all_take[index])
         return;
     /* Where every reader would convert it, nothing is lost. */
     if (storage->precise && !p->all_want[index])
         return;
-    if (node->op->bf16_wants || p->any_wants[index] || has_bf16_input(plan, node, out)) {
+    if (is_copy || node->op->bf16_wants || p->any_wants[index] || has_bf16_input(plan, node, out)) {
         storage->dtype = TTT_BF16;
         storage->bytes /= 2;
     }
@@ -140,6 +141,13 @@ static ttt_tensor view_of_copy(struct precision *p, ttt_tensor x)
     return (ttt_tensor){plan->n_tensors++};
 }
 
+/* A copy in bf16 that the node itself writes: what reads its output 0 and wants that needs no conversion. */
+static void note_copy(struct precision *p, const struct plan_node *node)
+{
+    if (node->op->bf16_copy && storage_of(p->plan, node->out[0])->dtype == TTT_F32)
+        p->copy[p->plan->tensors[node->out[0].index].storage] = node->out[node->op->bf16_copy].index;
+}
+
 /* Gives a node what it wants, then appends it behind the conversions. */
 static ttt_status convert_inputs(struct precision *p, struct plan_node *node)
 {
@@ -153,6 +161,7 @@ static ttt_status convert_inputs(struct precision *p, struct plan_node *node)
             TRY(add_conversion(p, storage, node));
         node->in[i] = view_of_copy(p, node->in[i]);
     }
+    note_copy(p, node);
     p->nodes[p->n_nodes++] = *node;
     *node = (struct plan_node){0};
     return TTT_OK;

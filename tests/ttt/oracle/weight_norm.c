@@ -4,10 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "tests/ttt/op_bf16.h"
 #include "tests/ttt/oracle/oracle.h"
 
-/* option[0]: the sign; value[0]: eps.  Inputs: step, w, norm.  The gradient of columns of one element is the
- * difference that eps makes: it is large there, for bf16 rounds. */
+/* option[0]: the sign; option[1]: y is read in f32 and in bf16; value[0]: eps.  Inputs: step, w, norm.  The
+ * gradient of columns of one element is the difference that eps makes: it is large there, for bf16 rounds. */
 #define NORM .fill = POSITIVE, .fixed = true
 static const struct op_case cases[] = {
     {"one element", {{{2, {1, 1}}}, {{2, {1, 1}}}, {{2, {1, 1}}, NORM}}, {1}, {1}},
@@ -40,6 +41,8 @@ static const struct op_case cases[] = {
     {"narrow, 769 rows", {{{3, {2, 769, 16}}}, {{3, {1, 769, 16}}}, {{3, {1, 1, 16}}, NORM}}, {1}, {1e-5}},
     {"narrow, 1537 rows", {{{3, {1, 1537, 8}}}, {{3, {1, 1537, 8}}}, {{3, {1, 1, 8}}, NORM}}, {1}, {1e-5}},
     {"3073 rows", {{{3, {1, 3073, 8}}}, {{3, {1, 3073, 8}}}, {{3, {1, 1, 8}}, NORM}}, {1}, {1e-5}},
+    {"read in two types", {{{2, {19, 24}}}, {{2, {19, 24}}}, {{2, {1, 24}}, NORM}}, {1, 1}, {1e-5}},
+    {"read in two types, odd", {{{2, {19, 23}}}, {{2, {19, 23}}}, {{2, {1, 23}}, NORM}}, {1, 1}, {1e-5}},
     {"many columns", {{{3, {2, 3, 259}}}, {{3, {1, 3, 259}}}, {{3, {1, 1, 259}}, NORM}}, {1}, {1e-5}},
     {"many matrices", {{{3, {67, 24, 16}}}, {{3, {1, 24, 16}}}, {{3, {1, 1, 16}}, NORM}}, {1}, {1e-5}},
 };
@@ -52,7 +55,12 @@ static struct op_case at(int i)
 static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
 {
     out[0] = ttt_weight_norm(g, in[1], in[0], in[2], (int)c->option[0], (float)c->value[0]);
-    return 1;
+    if (!c->option[1])
+        return 1;
+    ttt_tensor y = ttt_precise(g, out[0]);
+    out[0] = op_from_bf16(g, y, false);
+    out[1] = op_as_bf16(g, y);
+    return 2;
 }
 
 /* A column of step, with what belongs to it. */
@@ -103,6 +111,8 @@ static void forward(const struct op_case *c, const double *const *in, double *co
             out[0][column.at + row * column.stride] =
                 moved(&column, in, row) / divisor * in[2][column.norm_at];
     }
+    if (c->option[1])
+        memcpy(out[1], out[0], (size_t)op_elements(&c->in[0]) * sizeof *out[1]);
 }
 
 static bool refused(int i, ttt_graph *g, ttt_tensor *out, const char *text[2])

@@ -59,9 +59,9 @@ ttt_tensor ttt_weight_norm(ttt_graph *g, ttt_tensor w, ttt_tensor step, ttt_tens
     ttt_shape norms = shape;
     norms.size[shape.rank - 2] = 1;
     ttt_tensor inputs[] = {ttt_contiguous(g, step), ttt_contiguous(g, w), ttt_contiguous(g, norm)};
-    const ttt_output_spec specs[] = {{TTT_F32, shape}, {TTT_F32, norms}};
-    ttt_tensor outputs[2];
-    ttt_node_add(g, &ttt_op_weight_norm, &attributes, inputs, 3, specs, 2, outputs);
+    const ttt_output_spec specs[] = {{TTT_F32, shape}, {TTT_F32, norms}, {TTT_F32, shape}};
+    ttt_tensor outputs[3];
+    ttt_node_add(g, &ttt_op_weight_norm, &attributes, inputs, 3, specs, 3, outputs);
     return outputs[0];
 }
 
@@ -84,9 +84,14 @@ static void weight_norm_gradient(ttt_graph *g, const ttt_node *node, const ttt_t
         in_gradients[1] = ttt_scale(g, in_gradients[1], -1);
 }
 
+/* The copy in bf16, which few read, is not counted. */
 static ttt_cost forward_cost(const ttt_launch *launch)
 {
-    return (ttt_cost){.flops = 4 * (double)ttt_operand_elements(&launch->in[0])};
+    ttt_cost cost = {.flops = 4 * (double)ttt_operand_elements(&launch->in[0])};
+    for (int i = 0; i < launch->n_in; i++)
+        cost.bytes += (double)ttt_operand_bytes(&launch->in[i]);
+    cost.bytes += (double)(ttt_operand_bytes(&launch->out[0]) + ttt_operand_bytes(&launch->out[1]));
+    return cost;
 }
 
 static ttt_cost backward_cost(const ttt_launch *launch)
@@ -94,7 +99,7 @@ static ttt_cost backward_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 5 * (double)ttt_operand_elements(&launch->in[0])};
 }
 
-/* A weight that goes on to the next step is kept in f32, and not rounded before it. */
+/* A weight that goes on to the next step is kept in f32, and not rounded before it; products read a copy. */
 const ttt_operator ttt_op_weight_norm = {
     .name = "weight_norm",
     .attribute_size = sizeof(struct ttt_weight_norm_attributes),
@@ -103,6 +108,7 @@ const ttt_operator ttt_op_weight_norm = {
     .overwrites = 1 << 0,
     .bf16_takes = 1 << 0,
     .bf16_gives = 1 << 0,
+    .bf16_copy = 2,
     .implementations =
         (const ttt_implementation *const[]){&ttt_weight_norm_cpu, TTT_CUDA_ROW(&ttt_weight_norm_cuda) NULL},
 };

@@ -1,5 +1,5 @@
-/* "weight_norm" on CUDA: reads step, f32 or bf16, and w once, and writes y, f32 or bf16; w, where samples
- * share it, comes from the L2 cache.
+/* "weight_norm" on CUDA: reads step, f32 or bf16, and w once, and writes y, f32 or bf16, and a copy of y
+ * in bf16 where this is asked for; w, where samples share it, comes from the L2 cache.
  */
 #include "ttt/ops/weight_norm/strips.cuh"
 
@@ -28,7 +28,7 @@ static __device__ inline void find_scales(const strips &s, const strip &mine, st
 
 template <class SPREAD, class X, class Y>
 static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
-    move(const strips s, const X *step, const weights w, Y *y)
+    move(const strips s, const X *step, const weights w, Y *y, bf16 *copy)
 {
     /* Of w, so many rows are on their way at a time: beside all of step, they must fit into registers. */
     constexpr int at_once = SPREAD::passes * sizeof(X) > 24 ? 1 : 3;
@@ -62,13 +62,15 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
         for (int i = 0; i < 8; i++)
             v[p][i] *= sums.scale[lane * 8 + i];
         store<8>(y + mine.first + at, v[p]);
+        if (copy)
+            store<8>(copy + mine.first + at, v[p]);
     });
 }
 
 /* Any number of rows and columns, any alignment. */
 template <class X, class Y>
 static __global__ void __launch_bounds__(strip_spread_any::threads)
-    move_any(const strips s, const X *step, const weights w, Y *y)
+    move_any(const strips s, const X *step, const weights w, Y *y, bf16 *copy)
 {
     __shared__ strip_sums sums;
     const strip mine = strip_of<strip_spread_any>(s);
@@ -79,8 +81,12 @@ static __global__ void __launch_bounds__(strip_spread_any::threads)
     strip_elements(s, mine, [&](int at) { square += value(at) * value(at); });
     sums.sum[warp][lane] = square;
     find_scales<strip_spread_any>(s, mine, sums);
-    strip_elements(s, mine,
-                   [&](int at) { y[mine.first + at] = from_float<Y>(value(at) * sums.scale[lane]); });
+    strip_elements(s, mine, [&](int at) {
+        const float moved = value(at) * sums.scale[lane];
+        y[mine.first + at] = from_float<Y>(moved);
+        if (copy)
+            copy[mine.first + at] = from_float<bf16>(moved);
+    });
 }
 
 template <class X, class Y> static ttt_status run_as(const ttt_launch *launch)
@@ -89,13 +95,15 @@ template <class X, class Y> static ttt_status run_as(const ttt_launch *launch)
     const strips s = strips_of(launch, &launch->in[2], &launch->out[1]);
     const weights of = {static_cast<const float *>(w->data),
                         (int)(ttt_operand_elements(w) / ((int64_t)s.rows * s.columns))};
-    const uintptr_t addresses = (uintptr_t)step->data | (uintptr_t)w->data | (uintptr_t)y->data;
+    bf16 *copy = static_cast<bf16 *>(launch->out[2].data);
+    const uintptr_t addresses =
+        (uintptr_t)step->data | (uintptr_t)w->data | (uintptr_t)y->data | (uintptr_t)copy;
     return strips_by_spread<sizeof(float)>(s, addresses, [&](auto spread) {
-        void (*kernel)(strips, const X *, weights, Y *) = move_any<X, Y>;
+        void (*kernel)(strips, const X *, weights, Y *, bf16 *) = move_any<X, Y>;
         if constexpr (spread.passes > 0)
             kernel = move<decltype(spread), X, Y>;
         return enqueue(launch, kernel, strips_count(s, spread), spread.threads, 0, s,
-                       static_cast<const X *>(step->data), of, static_cast<Y *>(y->data));
+                       static_cast<const X *>(step->data), of, static_cast<Y *>(y->data), copy);
     });
 }
 

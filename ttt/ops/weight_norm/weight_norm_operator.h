@@ -1,10 +1,12 @@
 /* The operators "weight_norm" and "weight_norm_backward".
  *
- * weight_norm           step (b, n, m), w (b', n, m), norm (b'', m)            ->  y (b, n, m), was (b, m)
+ * weight_norm           step (b, n, m), w (b', n, m), norm (b'', m)            ->  y (b, n, m), was (b, m),
+ *                                                                                  y (b, n, m) again
  * weight_norm_backward  y (b, n, m), was (b, m), norm (b'', m), dy (b, n, m)   ->  dstep (b, n, m)
  *
  * b are all dimensions before the last two; matrix i goes with matrix i % b' of w and row i % b'' of norm.
- * All are contiguous; w, norm and was, the columns' norms before, are f32.
+ * All are contiguous; the second y is in bf16 and read where the first is in f32; w, norm and was, the
+ * columns' norms before, are f32.
  */
 #ifndef TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
 #define TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
