@@ -16,7 +16,8 @@ struct norm_rows {
     bool is_bf16;
     int rank; /* at least 1 */
     uint32_t size[TTT_MAX_RANK];
-    int64_t stride[TTT_MAX_RANK]; /* elements */
+    int64_t stride[TTT_MAX_RANK];                           /* elements */
+    uint32_t multiplier[TTT_MAX_RANK], shift[TTT_MAX_RANK]; /* of quotients by size */
 };
 
 struct normalisation {
@@ -71,6 +72,12 @@ template <class F> ttt_status norm_by_width(int d, F f)
                       : f(norm_spread<32, 4>());
 }
 
+/* Calls f with whether a mean is taken off, as a type. */
+template <class F> ttt_status norm_by_centre(const normalisation &n, F f)
+{
+    return n.centred ? f(std::true_type()) : f(std::false_type());
+}
+
 /* Whether rows begin at multiples of 16 bytes. */
 bool norm_rows_are_aligned(const norm_rows &x);
 
@@ -84,8 +91,9 @@ __device__ inline int64_t norm_row_start(const norm_rows &x, int row)
     uint32_t left = (uint32_t)row;
 #pragma unroll 1
     for (int i = 0; i < x.rank - 1; i++) {
-        start += (int64_t)(left % x.size[i]) * x.stride[i];
-        left /= x.size[i];
+        const uint32_t quotient = __umulhi(left, x.multiplier[i]) >> x.shift[i];
+        start += (int64_t)(left - quotient * x.size[i]) * x.stride[i];
+        left = quotient;
     }
     return start + (int64_t)left * x.stride[x.rank - 1];
 }

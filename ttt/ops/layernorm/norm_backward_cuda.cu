@@ -35,80 +35,105 @@ static __device__ inline void add_groups(float (&part)[CHUNKS][8], float *sums)
     }
 }
 
-/* Writes the block's sums for dgain and dbias to partials (blocks, 2, d). */
-template <int LANES, int CHUNKS>
+/* Writes the block's sums for dgain and dbias to partials (blocks, 2, d); the latter are 0 where there is no
+ * bias. */
+template <bool BIASED, int LANES, int CHUNKS>
 static __device__ inline void write_partials(float (&dgain)[CHUNKS][8], float (&dbias)[CHUNKS][8], int d,
                                              float *partials)
 {
     constexpr int width = LANES * CHUNKS * 8;
-    __shared__ float sums[2][width];
+    __shared__ float sums[1 + BIASED][width];
     add_groups<LANES>(dgain, sums[0]);
-    add_groups<LANES>(dbias, sums[1]);
+    if constexpr (BIASED)
+        add_groups<LANES>(dbias, sums[1]);
     float *mine = partials + (int64_t)blockIdx.x * 2 * d;
     for (int at = (int)threadIdx.x; at < d; at += NORM_THREADS) {
         const int c = at / (LANES * 8), lane = at / 8 % LANES, from = (c * 8 + at % 8) * LANES + lane;
         mine[at] = sums[0][from];
-        mine[d + at] = sums[1][from];
+        mine[d + at] = BIASED ? sums[BIASED][from] : 0;
     }
 }
 
-template <class X, class DY, int LANES, int CHUNKS>
+/* dx of a row whose parts the lanes hold; adds its terms to dgain and dbias. */
+template <bool CENTRED, int LANES, int CHUNKS, class X, class DY>
+static __device__ inline void
+differentiate_row(const normalisation &n, int row, int lane, const norm_part<CHUNKS, X> &x_part,
+                  const norm_part<CHUNKS, DY> &dy_part, const norm_part<CHUNKS, DY> &added_part, float mean,
+                  float rstd, float (&dgain)[CHUNKS][8], float (&dbias)[CHUNKS][8])
+{
+    float x[CHUNKS][8], dy[CHUNKS][8], sum = 0, dot = 0;
+    norm_convert(x_part, x);
+    norm_convert(dy_part, dy);
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++) {
+        const int at = (c * LANES + lane) * 8;
+        float gain[8];
+        norm_load_parameter(at < n.d ? n.gain : NULL, at, 1, gain);
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            const float h = (x[c][i] - mean) * rstd, s = dy[c][i] * gain[i];
+            dgain[c][i] += dy[c][i] * h;
+            dbias[c][i] += dy[c][i];
+            sum += s;
+            dot += s * h;
+            x[c][i] = h;
+            dy[c][i] = s;
+        }
+    }
+    const float s_mean = CENTRED ? norm_sum<LANES>(sum) * n.inverse_d : 0;
+    const float sh_mean = norm_sum<LANES>(dot) * n.inverse_d;
+#pragma unroll
+    for (int c = 0; c < CHUNKS; c++) {
+        const int at = (c * LANES + lane) * 8;
+        if (at >= n.d || row >= n.rows)
+            break;
+        float dx[8] = {};
+        if (n.added)
+            norm_convert(added_part, c, dx);
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            dx[i] += rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
+        norm_store(n.y, norm_row_start(n.y, row), at, dx);
+    }
+}
+
+/* What is not centred has no bias either. */
+template <class X, class DY, bool CENTRED, int LANES, int CHUNKS>
 static __global__ void __launch_bounds__(NORM_THREADS, CHUNKS == 1  ? 4
                                                        : CHUNKS < 4 ? 2
                                                                     : 1)
     differentiate(const normalisation n, float *partials)
 {
+    /* The loads of two narrow rows are under way at one time, where registers hold them. */
+    constexpr int ROWS = CHUNKS == 1 && !CENTRED && sizeof(X) + sizeof(DY) == 4 ? 2 : 1;
     constexpr int groups = NORM_THREADS / LANES;
     const int lane = (int)threadIdx.x % LANES;
     float dgain[CHUNKS][8] = {}, dbias[CHUNKS][8] = {};
-    for (int base = (int)blockIdx.x * groups; base < n.rows; base += (int)gridDim.x * groups) {
-        const int row = base + (int)threadIdx.x / LANES;
-        const int nearest = min(row, n.rows - 1), d = row < n.rows ? n.d : 0;
-        const int64_t x_start = norm_row_start(n.x, nearest), dy_start = norm_row_start(n.dy, nearest);
-        norm_part<CHUNKS, X> x_part;
-        norm_part<CHUNKS, DY> dy_part, added_part;
-        float x[CHUNKS][8], dy[CHUNKS][8];
-        norm_load<LANES>(static_cast<const X *>(n.x.data) + x_start, d, lane, x_part);
-        norm_load<LANES>(static_cast<const DY *>(n.dy.data) + dy_start, d, lane, dy_part);
-        norm_load<LANES>(n.added ? static_cast<const DY *>(n.added) + (int64_t)nearest * n.d : NULL,
-                         n.added ? d : 0, lane, added_part);
-        const float mean = n.centred ? n.mean[nearest] : 0, rstd = n.rstd[nearest];
-        norm_convert(x_part, x);
-        norm_convert(dy_part, dy);
-        float sum = 0, dot = 0;
+    for (int base = (int)blockIdx.x * ROWS * groups; base < n.rows; base += (int)gridDim.x * ROWS * groups) {
+        const int first = base + (int)threadIdx.x / LANES;
+        norm_part<CHUNKS, X> x_part[ROWS];
+        norm_part<CHUNKS, DY> dy_part[ROWS], added_part[ROWS];
+        float mean[ROWS], rstd[ROWS];
 #pragma unroll
-        for (int c = 0; c < CHUNKS; c++) {
-            const int at = (c * LANES + lane) * 8;
-            float gain[8];
-            norm_load_parameter(at < d ? n.gain : NULL, at, 1, gain);
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const float h = (x[c][i] - mean) * rstd, s = dy[c][i] * gain[i];
-                dgain[c][i] += dy[c][i] * h;
-                dbias[c][i] += dy[c][i];
-                sum += s;
-                dot += s * h;
-                x[c][i] = h;
-                dy[c][i] = s;
-            }
+        for (int k = 0; k < ROWS; k++) {
+            const int row = first + k * groups, nearest = min(row, n.rows - 1), d = row < n.rows ? n.d : 0;
+            norm_load<LANES>(static_cast<const X *>(n.x.data) + norm_row_start(n.x, nearest), d, lane,
+                             x_part[k]);
+            norm_load<LANES>(static_cast<const DY *>(n.dy.data) + norm_row_start(n.dy, nearest), d, lane,
+                             dy_part[k]);
+            if (n.added)
+                norm_load<LANES>(static_cast<const DY *>(n.added) + (int64_t)nearest * n.d, d, lane,
+                                 added_part[k]);
+            mean[k] = CENTRED ? n.mean[nearest] : 0;
+            rstd[k] = n.rstd[nearest];
         }
-        const float s_mean = n.centred ? norm_sum<LANES>(sum) * n.inverse_d : 0;
-        const float sh_mean = norm_sum<LANES>(dot) * n.inverse_d;
 #pragma unroll
-        for (int c = 0; c < CHUNKS; c++) {
-            const int at = (c * LANES + lane) * 8;
-            if (at >= d)
-                break;
-            float dx[8];
-            norm_convert(added_part, c, dx);
-#pragma unroll
-            for (int i = 0; i < 8; i++)
-                dx[i] += rstd * (dy[c][i] - s_mean - x[c][i] * sh_mean);
-            norm_store(n.y, norm_row_start(n.y, row), at, dx);
-        }
+        for (int k = 0; k < ROWS; k++)
+            differentiate_row<CENTRED, LANES>(n, first + k * groups, lane, x_part[k], dy_part[k],
+                                              added_part[k], mean[k], rstd[k], dgain, dbias);
     }
     if (partials)
-        write_partials<LANES>(dgain, dbias, n.d, partials);
+        write_partials<CENTRED, LANES>(dgain, dbias, n.d, partials);
 }
 
 /* Any width and alignment: a block for a row, whose columns belong to the same threads in every row. */
@@ -167,8 +192,12 @@ static ttt_status run_rows(const ttt_launch *launch, const normalisation &n, int
     return by_type(n.x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
         return by_type(n.dy.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto dy) {
             return norm_by_width(n.d, [&](auto spread) {
-                return enqueue(launch, differentiate<decltype(x), decltype(dy), spread.lanes, spread.chunks>,
-                               blocks, NORM_THREADS, 0, n, partials);
+                return norm_by_centre(n, [&](auto centred) {
+                    return enqueue(
+                        launch,
+                        differentiate<decltype(x), decltype(dy), centred.value, spread.lanes, spread.chunks>,
+                        blocks, NORM_THREADS, 0, n, partials);
+                });
             });
         });
     });

@@ -1,24 +1,30 @@
 /* Normalising rows on CUDA.
  *
  * Reads x once and writes y once, and the statistics; gain and bias come from the L1 cache.  Each warp has
- * the loads of two rows (or, of narrow ones, two sets of rows) under way.
+ * the loads of two rows (or, of narrow ones, two or four sets of rows) under way.
  */
 #include "ttt/ops/layernorm/norm.cuh"
 
-constexpr int THREADS = 128, ROWS = 2; /* rows of a group of lanes */
+constexpr int THREADS = 128;
+
+/* Rows of a group of lanes. */
+constexpr int rows_at_once(int chunks)
+{
+    return chunks == 1 ? 4 : 2;
+}
 
 /* mean and 1 / sqrt(var + eps) of a row spread over LANES lanes. */
-template <int LANES, int CHUNKS>
+template <bool CENTRED, int LANES, int CHUNKS>
 static __device__ inline void measure(const normalisation &n, const float (&x)[CHUNKS][8], int lane,
                                       float &mean, float &rstd)
 {
     float sum = 0, square = 0;
 #pragma unroll
-    for (int c = 0; c < CHUNKS; c++)
+    for (int c = 0; c < CHUNKS && CENTRED; c++)
 #pragma unroll
         for (int i = 0; i < 8; i++)
             sum += x[c][i];
-    mean = n.centred ? norm_sum<LANES>(sum) * n.inverse_d : 0;
+    mean = CENTRED ? norm_sum<LANES>(sum) * n.inverse_d : 0;
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++) {
         const float centre = (c * LANES + lane) * 8 < n.d ? mean : 0; /* zeros past the row stay zeros */
@@ -29,10 +35,11 @@ static __device__ inline void measure(const normalisation &n, const float (&x)[C
     rstd = rsqrtf(norm_sum<LANES>(square) * n.inverse_d + n.eps);
 }
 
-template <class X, int LANES, int CHUNKS>
+/* What is not centred has no bias either. */
+template <class X, bool CENTRED, int LANES, int CHUNKS>
 static __global__ void __launch_bounds__(THREADS, CHUNKS < 4 ? 5 : 4) normalise(const normalisation n)
 {
-    constexpr int groups = THREADS / LANES;
+    constexpr int groups = THREADS / LANES, ROWS = rows_at_once(CHUNKS);
     const int lane = (int)threadIdx.x % LANES, group = (int)threadIdx.x / LANES;
     const int first = (int)blockIdx.x * ROWS * groups + group;
     int64_t start[ROWS];
@@ -49,7 +56,7 @@ static __global__ void __launch_bounds__(THREADS, CHUNKS < 4 ? 5 : 4) normalise(
     for (int k = 0; k < ROWS; k++) {
         const int row = first + k * groups;
         norm_convert(part[k], x[k]);
-        measure<LANES>(n, x[k], lane, mean[k], rstd[k]);
+        measure<CENTRED, LANES>(n, x[k], lane, mean[k], rstd[k]);
         if (lane == 0 && row < n.rows && n.mean)
             n.mean[row] = mean[k];
         if (lane == 0 && row < n.rows && n.rstd)
@@ -62,14 +69,15 @@ static __global__ void __launch_bounds__(THREADS, CHUNKS < 4 ? 5 : 4) normalise(
             break;
         float gain[8], bias[8];
         norm_load_parameter(n.gain, at, 1, gain);
-        norm_load_parameter(n.bias, at, 0, bias);
+        norm_load_parameter(CENTRED ? n.bias : NULL, at, 0, bias);
 #pragma unroll
         for (int k = 0; k < ROWS; k++) {
             const int row = first + k * groups;
             float y[8];
 #pragma unroll
             for (int i = 0; i < 8; i++)
-                y[i] = (x[k][c][i] - mean[k]) * rstd[k] * gain[i] + bias[i];
+                y[i] = CENTRED ? (x[k][c][i] - mean[k]) * rstd[k] * gain[i] + bias[i]
+                               : x[k][c][i] * rstd[k] * gain[i];
             if (row < n.rows)
                 norm_store(n.y, norm_row_start(n.y, row), at, y);
         }
@@ -107,9 +115,11 @@ ttt_status norm_forward(const ttt_launch *launch, const norm_operands &operands)
         return enqueue(launch, normalise_any, (unsigned)n.rows, THREADS, 0, n);
     return by_type(n.x.is_bf16 ? TTT_BF16 : TTT_F32, [&](auto x) {
         return norm_by_width(n.d, [&](auto spread) {
-            const unsigned blocks = blocks_for(n.rows, ROWS * THREADS / spread.lanes);
-            return enqueue(launch, normalise<decltype(x), spread.lanes, spread.chunks>, blocks, THREADS, 0,
-                           n);
+            const unsigned blocks = blocks_for(n.rows, rows_at_once(spread.chunks) * THREADS / spread.lanes);
+            return norm_by_centre(n, [&](auto centred) {
+                return enqueue(launch, normalise<decltype(x), centred.value, spread.lanes, spread.chunks>,
+                               blocks, THREADS, 0, n);
+            });
         });
     });
 }
