@@ -39,7 +39,7 @@ struct strips {
 /* The strips of a launch, `norm` and `was` given. */
 strips strips_of(const ttt_launch *launch, const ttt_operand *norm, const ttt_operand *was);
 
-/* supports(): whether all are contiguous and f32 or bf16. */
+/* supports(): whether all lie as they should, and are f32 or bf16. */
 bool strips_supported(const ttt_launch *launch, const char **why);
 
 /* Blocks of a launch. */
@@ -48,8 +48,9 @@ template <class SPREAD> unsigned strips_count(const strips &s, SPREAD)
     return (unsigned)s.matrices * blocks_for(s.columns, SPREAD::columns);
 }
 
-/* Calls f with the spread of a strip whose elements take `BYTES` of registers. */
-template <int BYTES, class F> ttt_status strips_by_spread(const strips &s, uintptr_t addresses, F f)
+/* Calls f with the spread of a strip whose elements take `BYTES` of registers; `aligned`: operands can be
+ * read by 16 bytes. */
+template <int BYTES, class F> ttt_status strips_by_spread(const strips &s, bool aligned, F f)
 {
     typedef std::conditional_t<BYTES <= 4, strip_spread<STRIP_WIDE, 8, 12>, strip_spread<STRIP_WIDE, 16, 6>>
         wide; /* 768 rows */
@@ -57,7 +58,7 @@ template <int BYTES, class F> ttt_status strips_by_spread(const strips &s, uintp
     typedef strip_spread<STRIP_NARROW, 8, 3> narrow; /* 768 rows */
     typedef strip_spread<STRIP_NARROW, 16, 3> tall;
     typedef strip_spread<STRIP_NARROW, 16, 6> tallest;
-    if (s.columns % 8 || addresses % 16 || s.rows > tallest::most_rows)
+    if (s.columns % 8 || !aligned || s.rows > tallest::most_rows)
         return f(strip_spread_any());
     if (!s.few && s.rows <= wide::most_rows)
         return f(wide());
@@ -71,6 +72,12 @@ template <int BYTES, class F> ttt_status strips_by_spread(const strips &s, uintp
 struct strip {
     int matrix, column;
     int64_t first;
+
+    /* The same in a matrix that is turned, (columns, rows). */
+    __device__ int64_t first_turned(const strips &s) const
+    {
+        return ((int64_t)matrix * s.columns + column) * s.rows;
+    }
 };
 template <class SPREAD> __device__ inline strip strip_of(const strips &s)
 {

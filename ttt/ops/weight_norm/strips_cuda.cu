@@ -26,10 +26,5 @@ bool strips_supported(const ttt_launch *launch, const char **why)
         *why = "matrices too large or too many";
         return false;
     }
-    for (int i = 0; i < launch->n_in; i++)
-        if (!ttt_operand_contiguous(&launch->in[i])) {
-            *why = "an operand is strided";
-            return false;
-        }
-    return ttt_all_f32_or_bf16(launch, why);
+    return ttt_weight_norm_laid_out(launch, why) && ttt_all_f32_or_bf16(launch, why);
 }

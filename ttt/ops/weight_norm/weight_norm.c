@@ -18,6 +18,35 @@ struct ttt_matrices ttt_weight_norm_matrices(const ttt_launch *launch)
     return of;
 }
 
+/* x with its last two dimensions swapped. */
+static ttt_operand transposed(const ttt_operand *x)
+{
+    ttt_operand y = *x;
+    const int last = x->shape.rank - 1;
+    y.shape.size[last] = x->shape.size[last - 1];
+    y.shape.size[last - 1] = x->shape.size[last];
+    y.stride[last] = x->stride[last - 1];
+    y.stride[last - 1] = x->stride[last];
+    return y;
+}
+
+bool ttt_weight_norm_turned(const ttt_operand *step)
+{
+    const ttt_operand turned = transposed(step);
+    return !ttt_operand_contiguous(step) && ttt_operand_contiguous(&turned);
+}
+
+bool ttt_weight_norm_laid_out(const ttt_launch *launch, const char **why)
+{
+    bool fits = true;
+    for (int i = 0; i < launch->n_in; i++)
+        fits = fits &&
+               (ttt_operand_contiguous(&launch->in[i]) || (i == 0 && ttt_weight_norm_turned(&launch->in[0])));
+    if (!fits)
+        *why = "an operand is strided";
+    return fits;
+}
+
 /* Whether `part` has the last dimensions of `whole`, two at least, and nothing but sizes of 1 before them. */
 static bool is_shared(ttt_shape part, ttt_shape whole)
 {
@@ -58,7 +87,9 @@ ttt_tensor ttt_weight_norm(ttt_graph *g, ttt_tensor w, ttt_tensor step, ttt_tens
     const ttt_shape shape = ttt_shape_of(g, step);
     ttt_shape norms = shape;
     norms.size[shape.rank - 2] = 1;
-    ttt_tensor inputs[] = {ttt_contiguous(g, step), ttt_contiguous(g, w), ttt_contiguous(g, norm)};
+    const bool turned = ttt_is_contiguous(g, ttt_transpose(g, step, -1, -2));
+    ttt_tensor inputs[] = {turned ? step : ttt_contiguous(g, step), ttt_contiguous(g, w),
+                           ttt_contiguous(g, norm)};
     const ttt_output_spec specs[] = {{TTT_F32, shape}, {TTT_F32, norms}, {TTT_F32, shape}};
     ttt_tensor outputs[3];
     ttt_node_add(g, &ttt_op_weight_norm, &attributes, inputs, 3, specs, 3, outputs);

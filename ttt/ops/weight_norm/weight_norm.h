@@ -8,7 +8,8 @@
  * dimension before the last.
  *
  * w     (..., n, m)   f32; shared by all leading dimensions of step that it has not, or has with size 1
- * step  (..., n, m)   f32, any strides; w, step and norm are copied first unless contiguous
+ * step  (..., n, m)   f32, any strides; w, step and norm are copied first unless contiguous, or step
+ *                     a contiguous (..., m, n) transposed
  * norm  (..., 1, m)   f32, shared likewise; a constant: no gradient flows into it
  * sign  1 or -1
  * eps   above 0

@@ -72,7 +72,7 @@ template <class Y, class DY, class DX> static ttt_status run_as(const ttt_launch
     const ttt_operand *y = &launch->in[0], *dy = &launch->in[3], *dstep = &launch->out[0];
     const strips s = strips_of(launch, &launch->in[2], &launch->in[1]);
     const uintptr_t addresses = (uintptr_t)y->data | (uintptr_t)dy->data | (uintptr_t)dstep->data;
-    return strips_by_spread<sizeof(Y) + sizeof(DY)>(s, addresses, [&](auto spread) {
+    return strips_by_spread<sizeof(Y) + sizeof(DY)>(s, addresses % 16 == 0, [&](auto spread) {
         if constexpr (spread.passes > 0)
             return enqueue(launch, differentiate<decltype(spread), Y, DY, DX>, strips_count(s, spread),
                            spread.threads, 0, s, static_cast<const Y *>(y->data),

@@ -104,11 +104,30 @@ static void forward_strip(const struct strip *s, const struct ttt_weight_norm_at
     }
 }
 
+/* A turned step as it is read: the whole of it, each strip by itself. */
+static size_t workspace(const ttt_launch *launch)
+{
+    return ttt_weight_norm_turned(&launch->in[0]) ? (size_t)ttt_operand_bytes(&launch->in[0]) : 0;
+}
+
+/* 16 rows are a line of the cache. */
+static void turn_strip(const struct strip *s, const float *turned, float *step)
+{
+    enum { LINE = 16 };
+    const float *from = turned + s->matrix * s->rows * s->stride + s->column * s->rows;
+    for (int64_t first = 0; first < s->rows; first += LINE)
+        for (int64_t c = 0; c < s->width; c++)
+            for (int64_t row = first; row < s->rows && row < first + LINE; row++)
+                step[row * s->stride + c] = from[c * s->rows + row];
+}
+
 static ttt_status forward(const ttt_launch *launch)
 {
     const struct cut cut = cut_of(launch);
     const struct ttt_matrices of = cut.of;
-    const float *step = launch->in[0].data, *w = launch->in[1].data, *norm = launch->in[2].data;
+    const bool turned = ttt_weight_norm_turned(&launch->in[0]);
+    float *step = turned ? launch->workspace : launch->in[0].data;
+    const float *w = launch->in[1].data, *norm = launch->in[2].data;
     const int64_t w_count = ttt_operand_elements(&launch->in[1]) / (of.rows * of.columns);
     const int64_t norm_count = ttt_operand_elements(&launch->in[2]) / of.columns;
     float *y = launch->out[0].data, *was = launch->out[1].data;
@@ -116,6 +135,8 @@ static ttt_status forward(const ttt_launch *launch)
     for (int64_t i = 0; i < cut.count; i++) {
         const struct strip s = strip_at(&cut, i);
         const int64_t at = element_of(&s, of.count);
+        if (turned)
+            turn_strip(&s, launch->in[0].data, step + at);
         forward_strip(&s, launch->attributes, w + element_of(&s, w_count), step + at,
                       norm + column_of(&s, norm_count), y + at, was ? was + column_of(&s, of.count) : NULL);
     }
@@ -160,10 +181,16 @@ static ttt_status backward(const ttt_launch *launch)
     return TTT_OK;
 }
 
+static bool supports(const ttt_launch *launch, const char **why)
+{
+    return ttt_all_f32(launch, why) && ttt_weight_norm_laid_out(launch, why);
+}
+
 const ttt_implementation ttt_weight_norm_cpu = {
     .name = "cpu",
     .device = TTT_CPU,
-    .supports = ttt_all_contiguous_f32,
+    .supports = supports,
+    .workspace = workspace,
     .run = forward,
 };
 

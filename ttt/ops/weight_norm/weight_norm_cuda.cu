@@ -26,7 +26,35 @@ static __device__ inline void find_scales(const strips &s, const strip &mine, st
     });
 }
 
-template <class SPREAD, class X, class Y>
+/* The columns of a strip of a turned step follow each other in memory: they go through shared memory,
+ * (columns, rows), from where each thread takes its rows. */
+template <class SPREAD, class X>
+static __device__ inline void copy_turned(const strips &s, const strip &mine, const X *step, X *tile)
+{
+    constexpr int piece = 16 / sizeof(X);
+    const X *from = step + mine.first_turned(s);
+    const int elements = min(SPREAD::columns, s.columns - mine.column) * s.rows;
+    for (int at = (int)threadIdx.x * piece; at < elements; at += SPREAD::threads * piece)
+        copy_async(tile + at, from + at);
+    copy_commit();
+}
+template <class SPREAD, class X>
+static __device__ inline void take_turned(const strips &s, const strip &mine, const X *tile,
+                                          raw_elements<8, X> (&steps)[SPREAD::passes])
+{
+    copy_wait<0>();
+    __syncthreads();
+    strip_rows<SPREAD>(s, mine, [&](int p, int at) {
+        const int row = at / s.columns, column = at % s.columns;
+        X value[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            value[i] = tile[(column + i) * s.rows + row];
+        memcpy(steps[p].words, value, sizeof value);
+    });
+}
+
+template <class SPREAD, bool TURNED, class X, class Y>
 static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     move(const strips s, const X *step, const weights w, Y *y, bf16 *copy)
 {
@@ -38,12 +66,19 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     const int lane = (int)threadIdx.x % SPREAD::lanes;
     raw_elements<8, X> steps[SPREAD::passes];
     float v[SPREAD::passes][8], square[8] = {};
-    strip_rows<SPREAD>(s, mine, [&](int p, int at) { steps[p].load(step + mine.first + at); });
+    DYNAMIC_SHARED(X, tile);
+    if constexpr (TURNED)
+        copy_turned<SPREAD>(s, mine, step, tile);
+    else
+        strip_rows<SPREAD>(s, mine, [&](int p, int at) { steps[p].load(step + mine.first + at); });
 #pragma unroll
     for (int first = 0; first < SPREAD::passes; first += at_once) {
         raw_elements<8, float> ws[at_once];
         strip_some_rows<SPREAD, at_once>(s, mine, first,
                                          [&](int p, int at) { ws[p - first].load(from + at); });
+        if constexpr (TURNED)
+            if (first == 0)
+                take_turned<SPREAD>(s, mine, tile, steps);
         strip_some_rows<SPREAD, at_once>(s, mine, first, [&](int p, int) {
             float x[8];
             ws[p - first].convert(v[p]);
@@ -70,13 +105,17 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
 /* Any number of rows and columns, any alignment. */
 template <class X, class Y>
 static __global__ void __launch_bounds__(strip_spread_any::threads)
-    move_any(const strips s, const X *step, const weights w, Y *y, bf16 *copy)
+    move_any(const strips s, const X *step, bool turned, const weights w, Y *y, bf16 *copy)
 {
     __shared__ strip_sums sums;
     const strip mine = strip_of<strip_spread_any>(s);
     const float *from = first_weight(s, mine, w);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
-    const auto value = [&](int at) { return from[at] + s.sign * to_float(step[mine.first + at]); };
+    const auto value = [&](int at) {
+        const int64_t in_step =
+            turned ? mine.first_turned(s) + at % s.columns * s.rows + at / s.columns : mine.first + at;
+        return from[at] + s.sign * to_float(step[in_step]);
+    };
     float square = 0;
     strip_elements(s, mine, [&](int at) { square += value(at) * value(at); });
     sums.sum[warp][lane] = square;
@@ -89,21 +128,33 @@ static __global__ void __launch_bounds__(strip_spread_any::threads)
     });
 }
 
+/* Turned steps are for narrow strips alone, and for columns that begin at multiples of 16 bytes. */
 template <class X, class Y> static ttt_status run_as(const ttt_launch *launch)
 {
-    const ttt_operand *step = &launch->in[0], *w = &launch->in[1], *y = &launch->out[0];
-    const strips s = strips_of(launch, &launch->in[2], &launch->out[1]);
+    const ttt_operand *w = &launch->in[1];
+    const X *step = static_cast<const X *>(launch->in[0].data);
+    Y *y = static_cast<Y *>(launch->out[0].data);
+    bf16 *copy = static_cast<bf16 *>(launch->out[2].data);
+    const bool turned = ttt_weight_norm_turned(&launch->in[0]);
+    strips s = strips_of(launch, &launch->in[2], &launch->out[1]);
+    s.few = s.few || turned;
     const weights of = {static_cast<const float *>(w->data),
                         (int)(ttt_operand_elements(w) / ((int64_t)s.rows * s.columns))};
-    bf16 *copy = static_cast<bf16 *>(launch->out[2].data);
-    const uintptr_t addresses =
-        (uintptr_t)step->data | (uintptr_t)w->data | (uintptr_t)y->data | (uintptr_t)copy;
-    return strips_by_spread<sizeof(float)>(s, addresses, [&](auto spread) {
-        void (*kernel)(strips, const X *, weights, Y *, bf16 *) = move_any<X, Y>;
-        if constexpr (spread.passes > 0)
-            kernel = move<decltype(spread), X, Y>;
-        return enqueue(launch, kernel, strips_count(s, spread), spread.threads, 0, s,
-                       static_cast<const X *>(step->data), of, static_cast<Y *>(y->data), copy);
+    const uintptr_t addresses = (uintptr_t)step | (uintptr_t)w->data | (uintptr_t)y | (uintptr_t)copy;
+    const bool aligned = addresses % 16 == 0 && (!turned || s.rows % 8 == 0);
+    return strips_by_spread<sizeof(float)>(s, aligned, [&](auto spread) {
+        typedef decltype(spread) SPREAD;
+        const unsigned blocks = strips_count(s, spread);
+        if constexpr (spread.passes == 0) {
+            return enqueue(launch, move_any<X, Y>, blocks, spread.threads, 0, s, step, turned, of, y, copy);
+        } else {
+            if constexpr (spread.lanes == STRIP_NARROW)
+                if (turned)
+                    return enqueue(launch, move<SPREAD, true, X, Y>, blocks, spread.threads,
+                                   spread.columns * (size_t)s.rows * sizeof(X), s, step, of, y, copy);
+            return enqueue(launch, move<SPREAD, false, X, Y>, blocks, spread.threads, 0, s, step, of, y,
+                           copy);
+        }
     });
 }
 
