@@ -24,6 +24,7 @@ extern const ttt_operator ttt_op_attention_backward;
 extern const ttt_implementation ttt_attention_cpu;
 extern const ttt_implementation ttt_attention_backward_cpu;
 extern const ttt_implementation ttt_attention_cudnn;
+extern const ttt_implementation ttt_attention_backward_cudnn;
 extern const ttt_implementation ttt_attention_cuda;
 extern const ttt_implementation ttt_attention_backward_cuda;
 extern const ttt_implementation ttt_attention_cuda_mma;
