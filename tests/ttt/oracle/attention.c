@@ -7,6 +7,10 @@
 
 #include "tests/support/check.h"
 #include "tests/ttt/oracle/oracle.h"
+#include "ttt/ops/concat/concat.h"
+
+/* Options: whether q, k and v are cut from one tensor, so that their gradients are joined into its own. */
+enum { CUT_FROM_ONE };
 
 /* Inputs: q, k, v. */
 static const struct op_case cases[] = {
@@ -31,6 +35,13 @@ static const struct op_case cases[] = {
      {{{4, {2, 3, 65, 64}}, TRANSPOSED}, {{4, {2, 3, 255, 64}}, TRANSPOSED}, {{4, {2, 3, 255, 64}}, CUT}}},
     {"129 keys, width 40", {{{4, {5, 1, 193, 40}}}, {{4, {5, 1, 129, 40}}}, {{4, {5, 1, 129, 40}}}}},
     {"145 keys, width 51", {{{4, {1, 2, 130, 51}}}, {{4, {1, 2, 145, 51}}, CUT}, {{4, {1, 2, 145, 51}}}}},
+    {"heads of tokens",
+     {{{4, {2, 3, 66, 64}}, HEADS}, {{4, {2, 3, 130, 64}}, HEADS}, {{4, {2, 3, 130, 64}}, HEADS}}},
+    {"cut from one", {{{4, {2, 3, 127, 64}}}, {{4, {2, 3, 127, 64}}}, {{4, {2, 3, 127, 64}}}}, {true}},
+    {"cut from one, 321 keys",
+     {{{4, {1, 2, 321, 64}}}, {{4, {1, 2, 321, 64}}}, {{4, {1, 2, 321, 64}}}},
+     {true}},
+    {"cut from one, odd", {{{4, {2, 2, 11, 13}}}, {{4, {2, 2, 11, 13}}}, {{4, {2, 2, 11, 13}}}}, {true}},
     {"width 128", {{{4, {1, 1, 18, 128}}, CUT}, {{4, {1, 1, 130, 128}}}, {{4, {1, 1, 130, 128}}}}},
     /* One key wins: gradients of q and k are next to nothing, so only their size could be checked. */
     {"large scores",
@@ -44,10 +55,30 @@ static struct op_case at(int i)
     return cases[i];
 }
 
+/* Tensors (B, H, M, d) from one of (B, M, 3 H, d), as a model's linear layer gives them. */
+static void cut(ttt_graph *g, ttt_tensor whole, ttt_tensor part[3])
+{
+    const int64_t heads = ttt_shape_of(g, whole).size[2] / 3;
+    ttt_split(g, whole, 2, 3, (int64_t[]){heads, heads, heads}, part);
+    for (int i = 0; i < 3; i++)
+        part[i] = ttt_transpose(g, part[i], 1, 2);
+}
+
+/* The opposite. */
+static ttt_tensor join(ttt_graph *g, const ttt_tensor part[3])
+{
+    ttt_tensor turned[3];
+    for (int i = 0; i < 3; i++)
+        turned[i] = ttt_transpose(g, part[i], 1, 2);
+    return ttt_concat(g, turned, 3, 2);
+}
+
 static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
 {
-    (void)c;
-    out[0] = ttt_attention(g, in[0], in[1], in[2]);
+    ttt_tensor part[3] = {in[0], in[1], in[2]};
+    if (c->option[CUT_FROM_ONE])
+        cut(g, join(g, in), part);
+    out[0] = ttt_attention(g, part[0], part[1], part[2]);
     return 1;
 }
 
@@ -117,8 +148,15 @@ static struct op_case backward_at(int i)
 
 static int build_backward(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
 {
-    (void)c;
-    ttt_gradient_from(g, ttt_attention(g, in[0], in[1], in[2]), in[3], in, 3, out);
+    ttt_tensor part[3], whole, gradient;
+    if (!c->option[CUT_FROM_ONE]) {
+        ttt_gradient_from(g, ttt_attention(g, in[0], in[1], in[2]), in[3], in, 3, out);
+        return 3;
+    }
+    whole = join(g, in);
+    cut(g, whole, part);
+    ttt_gradient_from(g, ttt_attention(g, part[0], part[1], part[2]), in[3], &whole, 1, &gradient);
+    cut(g, gradient, out);
     return 3;
 }
 
