@@ -42,10 +42,28 @@ POINTWISE_TEXT(
         return 0.5f * x * (1.0f + ttt_fast_erf(x * 0.70710678f));
     }
 
-    /* d gelu / dx = (1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi) */
+    /* d gelu / dx = (1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi): absolute error below 3e-7.  It
+     * is 1/2 and an odd function, for which we take x times a rational function in x^2, fitted in the minimax
+     * sense on |x| <= 6 (error 3.2e-8 before rounding), from where on the odd part stays at its limit. */
     POINTWISE_INLINE float ttt_fast_gelu_grad(float x) {
-        float e = ttt_fast_exp(-0.5f * x * x);
-        return 0.5f + 0.5f * ttt_fast_erf(x * 0.70710678f) + 0.39894228f * x * e;
+        x = x < -6.0f ? -6.0f : x;
+        x = x > 6.0f ? 6.0f : x;
+        float t = x * x;
+        float p = -1.535762509e-11f;
+        p = p * t + 2.785030428e-9f;
+        p = p * t - 1.008728998e-7f;
+        p = p * t + 3.300830093e-5f;
+        p = p * t - 1.481587224e-4f;
+        p = p * t + 1.452999612e-2f;
+        p = p * t - 4.151697825e-2f;
+        p = p * t + 7.978847897e-1f;
+        float q = 5.556687708e-6f;
+        q = q * t + 1.502087499e-4f;
+        q = q * t + 2.952293347e-3f;
+        q = q * t + 3.697190067e-2f;
+        q = q * t + 2.81301975e-1f;
+        q = q * t + 1.0f;
+        return 0.5f + ttt_quotient(x * p, q);
     }
 
     /* gelu'' = (2 - x^2) exp(-x^2 / 2) / sqrt(2 pi) */
