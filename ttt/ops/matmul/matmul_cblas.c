@@ -71,7 +71,10 @@ static void multiply_tile(const ttt_launch *launch, const ttt_product *p, int64_
                     (const float *)launch->in[1].data + in_b + n * p->b_column, (int)b.leading,
                     term ? 1.0f : 0.0f, y, (int)p->n);
     }
-    ttt_matmul_finish_block(launch->attributes, rows, columns, c ? c + at : NULL, y, p->n);
+    const struct ttt_matmul_epilogue epilogue = {launch->attributes, c ? c + at : NULL, y, p->n};
+    ttt_panel_finish *finish = ttt_matmul_finisher(&epilogue);
+    if (finish)
+        finish(&epilogue, 0, rows, 0, columns);
 }
 
 static ttt_status cblas_run(const ttt_launch *launch)

@@ -1,6 +1,5 @@
-/* What is done to a block of a product's sums while it is in cache, for all rows on the CPU. */
+/* What is done to a product's sums while they are in cache, for all rows on the CPU. */
 #include "ttt/ops/matmul/matmul_rows.h"
-#include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/pointwise/math.h"
 
 /* Inlined with a constant number of columns where a block is one panel wide. */
@@ -34,40 +33,40 @@ INLINE void silu_grad_row(int64_t columns, float alpha, const float *c, float *y
         y[j] = alpha * y[j] * ttt_fast_silu_grad(c[j], ttt_fast_sigmoid(c[j]));
 }
 
-INLINE void finish_rows(const struct ttt_matmul_attributes *attributes, int64_t rows, int64_t columns,
-                        const float *c, float *y, int64_t stride)
+INLINE void finish_rows(const struct ttt_matmul_epilogue *e, int64_t at, int64_t rows, int64_t columns)
 {
-    const float alpha = attributes->alpha, beta = attributes->beta;
-    for (int64_t at = 0; at < rows * stride; at += stride) {
-        switch (attributes->finish) {
+    const float alpha = e->attributes->alpha, beta = e->attributes->beta;
+    for (int64_t i = 0; i < rows; i++, at += e->n) {
+        switch (e->attributes->finish) {
         case TTT_MATMUL_PLAIN:
-            scale_row(columns, alpha, y + at);
+            scale_row(columns, alpha, e->y + at);
             break;
         case TTT_MATMUL_ADD:
-            add_row(columns, alpha, beta, c + at, y + at);
+            add_row(columns, alpha, beta, e->c + at, e->y + at);
             break;
         case TTT_MATMUL_GELU_GRAD:
-            gelu_grad_row(columns, alpha, c + at, y + at);
+            gelu_grad_row(columns, alpha, e->c + at, e->y + at);
             break;
         case TTT_MATMUL_SILU_GRAD:
-            silu_grad_row(columns, alpha, c + at, y + at);
+            silu_grad_row(columns, alpha, e->c + at, e->y + at);
             break;
         }
     }
 }
 
-bool ttt_matmul_is_plain(const struct ttt_matmul_attributes *attributes)
+static void finish(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns)
 {
-    return attributes->finish == TTT_MATMUL_PLAIN && attributes->alpha == 1;
+    const struct ttt_matmul_epilogue *e = context;
+    const int64_t at = row * e->n + column;
+    if (columns == TTT_PANEL_WIDTH)
+        finish_rows(e, at, rows, TTT_PANEL_WIDTH);
+    else
+        finish_rows(e, at, rows, columns);
 }
 
-void ttt_matmul_finish_block(const struct ttt_matmul_attributes *attributes, int64_t rows, int64_t columns,
-                             const float *c, float *y, int64_t stride)
+ttt_panel_finish *ttt_matmul_finisher(const struct ttt_matmul_epilogue *epilogue)
 {
-    if (ttt_matmul_is_plain(attributes))
-        return;
-    if (columns == TTT_PANEL_WIDTH)
-        finish_rows(attributes, rows, TTT_PANEL_WIDTH, c, y, stride);
-    else
-        finish_rows(attributes, rows, columns, c, y, stride);
+    const bool is_plain =
+        epilogue->attributes->finish == TTT_MATMUL_PLAIN && epilogue->attributes->alpha == 1;
+    return is_plain ? NULL : finish;
 }

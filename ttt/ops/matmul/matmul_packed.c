@@ -24,26 +24,11 @@ static size_t packed_workspace(const ttt_launch *launch)
     return ttt_packed_workspace(&packed);
 }
 
-/* What is done to a block of one batch. */
-struct epilogue {
-    const struct ttt_matmul_attributes *attributes;
-    const float *c; /* NULL: none */
-    float *y;
-    int64_t n;
-};
-
-static void finish(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns)
-{
-    const struct epilogue *e = context;
-    int64_t at = row * e->n + column;
-    ttt_matmul_finish_block(e->attributes, rows, columns, e->c ? e->c + at : NULL, e->y + at, e->n);
-}
-
 static ttt_status packed_run(const ttt_launch *launch)
 {
     const ttt_product p = ttt_product_of(launch);
     const float *c = launch->in[2].data;
-    struct epilogue epilogue = {.attributes = launch->attributes, .n = p.n};
+    struct ttt_matmul_epilogue epilogue = {.attributes = launch->attributes, .n = p.n};
     ttt_packed_product packed = packed_of(launch, &p);
     packed.context = &epilogue;
     for (int64_t batch = 0; batch < p.batches; batch++) {
@@ -54,11 +39,10 @@ static ttt_status packed_run(const ttt_launch *launch)
             packed.b = (const float *)launch->in[1].data + in_b;
             packed.c = (float *)launch->out[0].data + batch * p.m * p.n;
             packed.add = term > 0;
-            bool ends = term == p.terms - 1 && !ttt_matmul_is_plain(epilogue.attributes);
             epilogue.c = c ? c + batch * p.m * p.n : NULL;
             epilogue.y = packed.c;
             packed.beside = epilogue.c;
-            packed.finish = ends ? finish : NULL;
+            packed.finish = term == p.terms - 1 ? ttt_matmul_finisher(&epilogue) : NULL;
             ttt_packed_multiply(&packed, launch->workspace);
         }
     }

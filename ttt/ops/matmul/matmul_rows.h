@@ -9,6 +9,7 @@
 #define TTT_OPS_MATMUL_MATMUL_ROWS_H
 
 #include "ttt/graph/operator.h"
+#include "ttt/ops/matmul/panel.h"
 
 /* What is done to a product before it is written. */
 enum ttt_matmul_finish {
@@ -32,12 +33,15 @@ extern const ttt_implementation ttt_matmul_tensor; /* small matrices in bf16, by
 extern const ttt_implementation ttt_matmul_cublas; /* as few calls of cuBLASLt as the strides allow */
 extern const ttt_implementation ttt_matmul_cuda;   /* own kernel: anything */
 
-/* Whether there is nothing to finish. */
-bool ttt_matmul_is_plain(const struct ttt_matmul_attributes *attributes);
+/* A matrix of sums that are finished in place. */
+struct ttt_matmul_epilogue {
+    const struct ttt_matmul_attributes *attributes;
+    const float *c; /* laid out as y; NULL where the finish reads none */
+    float *y;
+    int64_t n; /* from row to row of both */
+};
 
-/* Finishes `rows` rows of `columns` sums, in place, while they are in cache.  Rows of y and c lie `stride`
- * elements apart; c is not read when the finish has none. */
-void ttt_matmul_finish_block(const struct ttt_matmul_attributes *attributes, int64_t rows, int64_t columns,
-                             const float *c, float *y, int64_t stride);
+/* What finishes it, given the epilogue as context; NULL where there is nothing to finish. */
+ttt_panel_finish *ttt_matmul_finisher(const struct ttt_matmul_epilogue *epilogue);
 
 #endif

@@ -25,13 +25,11 @@ static bool small_supports(const ttt_launch *launch, const char **why)
     return false;
 }
 
-/* What becomes of a block of rows of y: `first`, sums are set rather than added to; `finish`, unless NULL,
- * says how complete sums are finished, with rows of c. */
+/* What becomes of a block of rows of y: `first`, sums are set rather than added to; `complete`, they are
+ * finished. */
 struct target {
-    float *y;
-    const float *c;
-    bool first;
-    const struct ttt_matmul_attributes *finish;
+    struct ttt_matmul_epilogue epilogue;
+    bool first, complete;
 };
 
 /* Adds a's and b's `depth` columns and rows to `rows` rows. */
@@ -54,12 +52,14 @@ static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, co
             .a_tile = TTT_PANEL_ROWS * p->a_row,
             .panel = pack ? packed : b + j,
             .panel_row = pack ? TTT_PANEL_WIDTH : p->b_row,
-            .c = to->y + j,
+            .c = to->epilogue.y + j,
             .c_row = p->n,
             .add = !to->first,
+            .finish = to->complete ? ttt_matmul_finisher(&to->epilogue) : NULL,
+            .context = &to->epilogue,
+            .column = j,
+            .beside = to->complete && to->epilogue.c ? to->epilogue.c + j : NULL,
         });
-        if (to->finish)
-            ttt_matmul_finish_block(to->finish, rows, width, to->c ? to->c + j : NULL, to->y + j, p->n);
     }
 }
 
@@ -69,7 +69,10 @@ static void multiply_rows(const ttt_launch *launch, const ttt_product *p, int64_
 {
     const int64_t at = (batch * p->m + first) * p->n;
     const float *c = launch->in[2].data;
-    struct target to = {.y = (float *)launch->out[0].data + at, .c = c ? c + at : NULL};
+    struct target to = {.epilogue = {.attributes = launch->attributes,
+                                     .c = c ? c + at : NULL,
+                                     .y = (float *)launch->out[0].data + at,
+                                     .n = p->n}};
     for (int64_t term = 0; term < p->terms; term++) {
         int64_t in_a, in_b;
         ttt_product_offsets(p, batch, term, &in_a, &in_b);
@@ -78,7 +81,7 @@ static void multiply_rows(const ttt_launch *launch, const ttt_product *p, int64_
         for (int64_t k = 0; k < p->k; k += DEPTH) {
             const int64_t depth = p->k - k < DEPTH ? p->k - k : DEPTH;
             to.first = term == 0 && k == 0;
-            to.finish = term == p->terms - 1 && k + depth == p->k ? launch->attributes : NULL;
+            to.complete = term == p->terms - 1 && k + depth == p->k;
             multiply_block(p, rows, depth, a + k * p->a_column, b + k * p->b_row, &to);
         }
     }

@@ -6,8 +6,6 @@
  */
 #include "ttt/ops/matmul/packed.h"
 
-#include "ttt/ops/matmul/panel.h"
-
 enum {
     MOST_DEPTH = 192, /* of a panel: 12 KiB, with the next one and six rows of a in the first-level cache */
     BLOCK_ROWS = 96,  /* of a: 72 KiB at that depth */
@@ -206,20 +204,16 @@ static void multiply_panels(const struct part *part, const struct block *block, 
 {
     const ttt_packed_product *p = part->p;
     const int64_t tiles = divide_up(block->rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
-    const bool finishes = p->finish && block->k + block->depth == p->k;
     for (int64_t j = part->panel; j < part->end; j++, panels += size) {
         const int64_t column = j * TTT_PANEL_WIDTH;
         product.ahead[0] = ttt_panel_ahead_of(panels + size, 0, j + 1 < part->end, size, tiles);
         product.width = width_of(p, j);
-        if (finishes && p->beside)
-            product.ahead[2] = ttt_panel_ahead_of(p->beside + block->row * p->n + column, p->n, block->rows,
-                                                  product.width, tiles);
         product.panel = panels;
         product.c = p->c + block->row * p->n + column;
+        product.column = column;
         product.start = p->start ? p->start + column : NULL;
+        product.beside = product.finish && p->beside ? p->beside + block->row * p->n + column : NULL;
         ttt_panel_multiply(&product);
-        if (finishes)
-            p->finish(p->context, block->row, block->rows, column, product.width);
     }
 }
 
@@ -228,7 +222,7 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
 {
     const ttt_packed_product *p = part->p;
     const float *a = p->a + block->row * p->a_row + block->k * p->a_column;
-    ttt_panel_ahead ahead[3] = {[1] = block_ahead(part, next, block->rows)};
+    ttt_panel_ahead ahead[2] = {[1] = block_ahead(part, next, block->rows)};
     ttt_panel_product product = {
         .rows = block->rows,
         .depth = block->depth,
@@ -240,7 +234,10 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
         .c_row = p->n,
         .add = p->add || block->k > 0,
         .ahead = ahead,
-        .n_ahead = 3,
+        .n_ahead = 2,
+        .finish = block->k + block->depth == p->k ? p->finish : NULL,
+        .context = p->context,
+        .row = block->row,
     };
     if (p->row_sums && part->panel == 0)
         sum_block(p, block);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ttt/ops/matmul/panel.h"
+
 typedef struct ttt_packed_product {
     int64_t m, n, k;
     const float *a; /* m x k */
@@ -17,8 +19,7 @@ typedef struct ttt_packed_product {
     bool add;           /* c = c + a b instead */
     double *row_sums;   /* m values, set to the sums of a's rows while these are in cache; or NULL */
 
-    /* Called with every complete block of c while it is in cache; NULL: nothing is. */
-    void (*finish)(const void *context, int64_t row, int64_t rows, int64_t column, int64_t columns);
+    ttt_panel_finish *finish; /* or NULL */
     const void *context;
     const float *beside; /* laid out as c: what finish reads or writes besides it; or NULL */
     int threads;

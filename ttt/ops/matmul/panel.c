@@ -96,6 +96,13 @@ static void last_rows(int rows, const ttt_panel_product *p, const float *a, floa
     }
 }
 
+/* Rows first ... first + rows of c. */
+static void finish_tile(const ttt_panel_product *p, int64_t first, int64_t rows)
+{
+    if (p->finish && rows)
+        p->finish(p->context, p->row + first, rows, p->column, p->width);
+}
+
 /* A panel that is wider than c: each tile goes through a buffer. */
 static void multiply_narrow(const ttt_panel_product *p, vector s0, vector s1)
 {
@@ -112,6 +119,7 @@ static void multiply_narrow(const ttt_panel_product *p, vector s0, vector s1)
             last_rows(rows, p, a, buffer[0], TTT_PANEL_WIDTH, s0, s1, p->add);
         for (int r = 0; r < rows; r++)
             memcpy(p->c + (i + r) * p->c_row, buffer[r], bytes);
+        finish_tile(p, i, rows);
     }
 }
 
@@ -146,14 +154,16 @@ static void ask(ttt_panel_ahead *ahead)
 }
 
 /* At the whole tile that begins at `row`: asks for c under the next one, below or on top of the panel that
- * comes next as a rule, which else would be waited for line by line; and for what is read after the product.
- */
+ * comes next as a rule, which else would be waited for line by line; for what lies beside it; and for what is
+ * read after the product. */
 static void ask_ahead(const ttt_panel_product *p, int64_t row)
 {
     const bool below = row + 2 * ROWS <= p->rows;
-    const float *c = below ? p->c + (row + ROWS) * p->c_row : p->c + TTT_PANEL_WIDTH;
+    const int64_t next = below ? (row + ROWS) * p->c_row : TTT_PANEL_WIDTH;
     for (int64_t i = 0; i < ROWS; i++)
-        __builtin_prefetch(c + i * p->c_row, 1);
+        __builtin_prefetch(p->c + next + i * p->c_row, 1);
+    for (int64_t i = 0; i < ROWS && p->beside; i++)
+        __builtin_prefetch(p->beside + next + i * p->c_row);
     for (int i = 0; i < p->n_ahead; i++)
         ask(&p->ahead[i]);
 }
@@ -173,8 +183,10 @@ void ttt_panel_multiply(const ttt_panel_product *p)
     for (; i + ROWS <= p->rows; i += ROWS, a += p->a_tile) {
         ask_ahead(p, i);
         tile_strides(ROWS, p, a, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
+        finish_tile(p, i, ROWS);
     }
     last_rows((int)(p->rows - i), p, a, p->c + i * p->c_row, p->c_row, s0, s1, p->add);
+    finish_tile(p, i, p->rows - i);
 }
 
 INLINE octet load_octet(const float *from)

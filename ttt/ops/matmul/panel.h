@@ -50,6 +50,11 @@ typedef struct ttt_panel_ahead {
 ttt_panel_ahead ttt_panel_ahead_of(const float *at, int64_t row_stride, int64_t rows, int64_t columns,
                                    int64_t tiles);
 
+/* What is done to complete sums while they are in the first-level cache: those of rows row ... row + rows,
+ * columns column ... column + columns of the whole product. */
+typedef void ttt_panel_finish(const void *context, int64_t row, int64_t rows, int64_t column,
+                              int64_t columns);
+
 typedef struct ttt_panel_product {
     int64_t rows, depth;
     int64_t width; /* <= TTT_PANEL_WIDTH: columns of c that are written */
@@ -64,9 +69,13 @@ typedef struct ttt_panel_product {
     bool add;               /* the sums start from c instead */
     ttt_panel_ahead *ahead; /* n_ahead of them */
     int n_ahead;
+    ttt_panel_finish *finish; /* NULL: nothing is done */
+    const void *context;
+    int64_t row, column; /* of the whole product, where c begins */
+    const float *beside; /* laid out as c: what finish reads or writes besides it; or NULL */
 } ttt_panel_product;
 
-/* c = [start or c +] a * panel, rows x width. */
+/* c = [start or c +] a * panel, rows x width, finished tile by tile. */
 void ttt_panel_multiply(const ttt_panel_product *p);
 
 #endif
