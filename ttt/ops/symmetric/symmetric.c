@@ -7,6 +7,7 @@
 #include "ttt/ops/symmetric/symmetric.h"
 
 #include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/pointwise/epilogue.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/symmetric/symmetric_rows.h"
@@ -107,6 +108,17 @@ static ttt_cost symmetric_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = elements * (2.0 * (double)s.k * products + finish)};
 }
 
+static const ttt_implementation *const implementations[] = {
+#if TTT_PANEL_IS_FAST
+    &ttt_symmetric_cpu,
+    &ttt_symmetric_cblas,
+#else
+    &ttt_symmetric_cblas,
+    &ttt_symmetric_cpu,
+#endif
+    TTT_HOPPER_ROW(&ttt_symmetric_hopper) TTT_CUDA_ROW(&ttt_symmetric_cublas) NULL,
+};
+
 const ttt_operator ttt_op_symmetric = {
     .name = "symmetric",
     .attribute_size = sizeof(struct ttt_symmetric_attributes),
@@ -117,7 +129,5 @@ const ttt_operator ttt_op_symmetric = {
     .bf16_takes = 1 << 2,
     .bf16_wants = 1 << 0 | 1 << 1,
     .bf16_gives = 1 << 0,
-    .implementations = (const ttt_implementation *const[]){&ttt_symmetric_cblas,
-                                                           TTT_HOPPER_ROW(&ttt_symmetric_hopper)
-                                                               TTT_CUDA_ROW(&ttt_symmetric_cublas) NULL},
+    .implementations = implementations,
 };

@@ -16,6 +16,7 @@ struct ttt_symmetric_attributes {
 };
 
 extern const ttt_operator ttt_op_symmetric;
+extern const ttt_implementation ttt_symmetric_cpu; /* our own kernel, mirrored while in cache */
 extern const ttt_implementation ttt_symmetric_cblas;
 extern const ttt_implementation ttt_symmetric_hopper; /* squares on or below the diagonal */
 extern const ttt_implementation ttt_symmetric_cublas; /* whole products; of two operands, made symmetric */

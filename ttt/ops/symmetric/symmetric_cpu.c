@@ -1,0 +1,208 @@
+/* The row "cpu" of symmetric: our own kernel (ops/matmul/panel.h) on and below the diagonal, mirrored panel
+ * by panel while that is in cache.
+ *
+ * A task is a block of rows of one matrix.  Blocks begin where panels do, so that a task writes nothing but
+ * its rows up to the diagonal, and their mirror image.
+ */
+#include "ttt/ops/matmul/panel.h"
+#include "ttt/ops/symmetric/symmetric_rows.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum {
+    WIDTH = TTT_PANEL_WIDTH,
+    BLOCK_ROWS = 192, /* a multiple of WIDTH and of TTT_PANEL_ROWS; with DEPTH columns, 144 KiB */
+    DEPTH = 192,      /* of a panel, at most: 12 KiB of the first-level cache */
+    AHEAD = 5,        /* streams of memory that is asked for */
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* One matrix: y = alpha (left[0] right[0]^T + ...) + beta c + shift I. */
+struct problem {
+    const float *left[2], *right[2]; /* (n, k); n_terms of them */
+    int n_terms;
+    const float *c; /* (n, n), or NULL */
+    float *y;       /* (n, n) */
+    int64_t n, k;
+    float alpha, beta, shift;
+};
+
+static struct problem problem_of(const ttt_launch *launch, int64_t batch)
+{
+    const struct ttt_symmetric_attributes *attributes = launch->attributes;
+    const struct ttt_symmetric_size s = ttt_symmetric_size_of(launch);
+    const float *a = (const float *)launch->in[0].data + batch * s.n * s.k, *b = launch->in[1].data,
+                *c = launch->in[2].data;
+    b = b ? b + batch * s.n * s.k : NULL;
+    return (struct problem){.left = {a, b},
+                            .right = {b ? b : a, a},
+                            .n_terms = b ? 2 : 1,
+                            .c = c ? c + batch * s.n * s.n : NULL,
+                            .y = (float *)launch->out[0].data + batch * s.n * s.n,
+                            .n = s.n,
+                            .k = s.k,
+                            .alpha = attributes->alpha,
+                            .beta = attributes->beta,
+                            .shift = attributes->shift};
+}
+
+/* y = alpha sums + beta c in `count` places from `at` on; inlined with a constant count as a rule. */
+INLINE void finish_row(const struct problem *p, int64_t at, int64_t count, const float *sums)
+{
+    float *y = p->y + at;
+    const float *c = p->c ? p->c + at : NULL, alpha = p->alpha, beta = p->beta;
+    if (c) {
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            y[i] = alpha * sums[i] + beta * c[i];
+    } else {
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            y[i] = alpha * sums[i];
+    }
+}
+
+/* Finishes a square on the diagonal, of which the part below it is taken. */
+static void finish_diagonal(const struct problem *p, int64_t first, int64_t rows)
+{
+    for (int64_t i = first; i < first + rows; i++)
+        for (int64_t j = first; j <= i; j++) {
+            const int64_t here = i * p->n + j, there = j * p->n + i;
+            const float value = p->alpha * p->y[here] + (i == j ? p->shift : 0);
+            p->y[here] = value + (p->c ? p->beta * p->c[here] : 0);
+            p->y[there] = value + (p->c ? p->beta * p->c[there] : 0);
+        }
+}
+
+INLINE void finish_blocks(const struct problem *p, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                          const float *mirrored)
+{
+    for (int64_t i = 0; i < columns; i++)
+        finish_row(p, (column + i) * p->n + row, rows, mirrored + i * WIDTH);
+    for (int64_t i = row; i < row + rows; i++)
+        finish_row(p, i * p->n + column, columns, p->y + i * p->n + column);
+}
+
+/* Finishes a block below the diagonal, at most WIDTH x WIDTH, and its mirror image. */
+static void finish_below(const struct problem *p, int64_t row, int64_t rows, int64_t column, int64_t columns)
+{
+    float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
+    ttt_panel_pack(columns, rows, p->y + row * p->n + column, 1, p->n, mirrored);
+    if (rows == WIDTH && columns == WIDTH)
+        finish_blocks(p, row, WIDTH, column, WIDTH, mirrored);
+    else
+        finish_blocks(p, row, rows, column, columns, mirrored);
+}
+
+/* A piece of a product: columns k ... k + depth of left and right. */
+struct piece {
+    const float *left, *right;
+    int64_t k, depth;
+};
+
+static int64_t parts_of(const struct problem *p)
+{
+    return divide_up(p->k, DEPTH);
+}
+
+/* The pieces of a panel follow one another: part by part, term by term. */
+static struct piece piece_of(const struct problem *p, int64_t index)
+{
+    const int64_t parts = parts_of(p), term = index / parts, part = index % parts;
+    const int64_t k = p->k * part / parts;
+    return (struct piece){p->left[term] + k, p->right[term] + k, k, p->k * (part + 1) / parts - k};
+}
+
+/* What is asked for while piece `index` is multiplied: with the first panel, the rows below; the panel of the
+ * next piece; and with the last piece, what finishing reads and writes. */
+static void ask_ahead(const struct problem *p, int64_t first, int64_t rows, int64_t column, int64_t index,
+                      ttt_panel_ahead ahead[AHEAD])
+{
+    const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS), below = first * p->n + column,
+                  above = column * p->n + first, width = smaller(WIDTH, p->n - column);
+    const int64_t pieces = parts_of(p) * p->n_terms;
+    const bool last = index + 1 == pieces;
+    const struct piece piece = piece_of(p, index), next = piece_of(p, (index + 1) % pieces);
+    const int64_t at = last ? column + width : column, panel = smaller(WIDTH, p->n - at);
+    const float *c = p->c ? p->c : p->y;
+    ahead[0] = ttt_panel_ahead_of(next.right + at * p->k, p->k, panel, next.depth, tiles);
+    ahead[1] = ttt_panel_ahead_of(piece.left + (first + TTT_PANEL_ROWS) * p->k, p->k, column ? 0 : rows,
+                                  piece.depth, tiles);
+    ahead[2] = ttt_panel_ahead_of(p->y + above, p->n, last ? width : 0, rows, tiles);
+    ahead[3] = ttt_panel_ahead_of(c + above, p->n, last && p->c ? width : 0, rows, tiles);
+    ahead[4] = ttt_panel_ahead_of(c + below, p->n, last && p->c ? rows : 0, width, tiles);
+}
+
+/* The sums of rows first ... first + rows in the panel at `column`. */
+static void multiply_panel(const struct problem *p, int64_t first, int64_t rows, int64_t column)
+{
+    float panel[DEPTH * WIDTH] __attribute__((aligned(64)));
+    ttt_panel_ahead ahead[AHEAD];
+    const int64_t width = smaller(WIDTH, p->n - column);
+    for (int64_t i = 0; i < parts_of(p) * p->n_terms; i++) {
+        const struct piece piece = piece_of(p, i);
+        ask_ahead(p, first, rows, column, i, ahead);
+        ttt_panel_pack(piece.depth, width, piece.right + column * p->k, 1, p->k, panel);
+        ttt_panel_multiply(&(ttt_panel_product){
+            .rows = rows,
+            .depth = piece.depth,
+            .width = width,
+            .a = piece.left + first * p->k,
+            .a_row = p->k,
+            .a_column = 1,
+            .a_tile = TTT_PANEL_ROWS * p->k,
+            .panel = panel,
+            .panel_row = WIDTH,
+            .c = p->y + first * p->n + column,
+            .c_row = p->n,
+            .add = i > 0,
+            .ahead = ahead,
+            .n_ahead = AHEAD,
+        });
+    }
+}
+
+/* Rows first ... end, a block, up to the diagonal. */
+static void multiply_block(const struct problem *p, int64_t first, int64_t end)
+{
+    for (int64_t column = 0; column < end; column += WIDTH) {
+        const int64_t from = first > column ? first : column, columns = smaller(WIDTH, p->n - column);
+        multiply_panel(p, from, end - from, column);
+        for (int64_t row = from; row < end; row += WIDTH) {
+            if (row == column)
+                finish_diagonal(p, row, columns);
+            else
+                finish_below(p, row, smaller(WIDTH, end - row), column, columns);
+        }
+    }
+}
+
+/* The last block of a matrix, the largest, comes first. */
+static ttt_status run(const ttt_launch *launch)
+{
+    const struct ttt_symmetric_size s = ttt_symmetric_size_of(launch);
+    const int64_t blocks = divide_up(s.n, BLOCK_ROWS);
+#pragma omp parallel for num_threads(launch->threads) schedule(dynamic)
+    for (int64_t task = 0; task < s.batches * blocks; task++) {
+        const struct problem p = problem_of(launch, task / blocks);
+        const int64_t first = (blocks - 1 - task % blocks) * BLOCK_ROWS;
+        multiply_block(&p, first, smaller(first + BLOCK_ROWS, s.n));
+    }
+    return TTT_OK;
+}
+
+const ttt_implementation ttt_symmetric_cpu = {
+    .name = "cpu",
+    .device = TTT_CPU,
+    .supports = ttt_all_f32,
+    .run = run,
+};
