@@ -32,16 +32,33 @@ struct target {
     bool first, complete;
 };
 
+/* What is asked for while the panel at column j is multiplied: with the first one a's rows, a tile ahead,
+ * where they are read along; and the next panel. */
+static void ask_ahead(const ttt_product *p, int64_t rows, int64_t depth, const float *a, const float *b,
+                      int64_t j, ttt_panel_ahead ahead[2])
+{
+    const int64_t tiles = (rows + TTT_PANEL_ROWS - 1) / TTT_PANEL_ROWS, next = j + TTT_PANEL_WIDTH;
+    const int64_t left = p->n - next, width = left < TTT_PANEL_WIDTH ? left : TTT_PANEL_WIDTH;
+    ahead[0] = ttt_panel_ahead_of(a + TTT_PANEL_ROWS * p->a_row, p->a_row,
+                                  j == 0 && p->a_column == 1 ? rows : 0, depth, tiles);
+    if (p->b_column == 1)
+        ahead[1] = ttt_panel_ahead_of(b + next, p->b_row, width > 0 ? depth : 0, width, tiles);
+    else
+        ahead[1] = ttt_panel_ahead_of(b + next * p->b_column, p->b_column, width, depth, tiles);
+}
+
 /* Adds a's and b's `depth` columns and rows to `rows` rows. */
 static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, const float *a, const float *b,
                            const struct target *to)
 {
     float packed[DEPTH * TTT_PANEL_WIDTH] __attribute__((aligned(64)));
+    ttt_panel_ahead ahead[2];
     for (int64_t j = 0; j < p->n; j += TTT_PANEL_WIDTH) {
         int64_t width = p->n - j < TTT_PANEL_WIDTH ? p->n - j : TTT_PANEL_WIDTH;
         bool pack = width < TTT_PANEL_WIDTH || p->b_column != 1 || rows >= ROWS_WORTH_PACKING;
         if (pack)
             ttt_panel_pack(depth, width, b + j * p->b_column, p->b_row, p->b_column, packed);
+        ask_ahead(p, rows, depth, a, b, j, ahead);
         ttt_panel_multiply(&(ttt_panel_product){
             .rows = rows,
             .depth = depth,
@@ -55,6 +72,8 @@ static void multiply_block(const ttt_product *p, int64_t rows, int64_t depth, co
             .c = to->epilogue.y + j,
             .c_row = p->n,
             .add = !to->first,
+            .ahead = ahead,
+            .n_ahead = 2,
             .finish = to->complete ? ttt_matmul_finisher(&to->epilogue) : NULL,
             .context = &to->epilogue,
             .column = j,
