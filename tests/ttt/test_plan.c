@@ -7,6 +7,7 @@
 #include "tests/support/tolerance.h"
 #include "tests/ttt/graph_fixture.h"
 #include "ttt/ops/attention/attention.h"
+#include "ttt/ops/concat/concat.h"
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/optimiser/optimiser.h"
 #include "ttt/ops/pointwise/pointwise.h"
@@ -108,6 +109,39 @@ static void parts_are_written_where_they_are_joined(void **state)
             apart[i] = values[i];
     }
     assert_true(relative_error(values, apart, ELEMENTS) < 1e-6);
+    graph_fixture_close(&f);
+}
+
+/* Along the outermost dimension parts have no gaps: what else reads one reads it where it lies in the whole.
+ */
+static void parts_that_others_read_are_written_there_too(void **state)
+{
+    (void)state;
+    enum { PART = 4 * 6 };
+    struct graph_fixture f;
+    float values[2 * PART], norms[4];
+    double apart[2 * PART + 4];
+    graph_fixture_open(&f);
+    ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(4, 6));
+    ttt_tensor part[] = {ttt_rmsnorm(f.graph, x, TTT_NONE, 1e-5F),
+                         ttt_rmsnorm(f.graph, ttt_square(f.graph, x), TTT_NONE, 1e-3F)};
+    ttt_tensor whole = ttt_concat(f.graph, part, 2, 0);
+    ttt_output(f.graph, "whole", ttt_rmsnorm(f.graph, whole, TTT_NONE, 1));
+    ttt_output(f.graph, "norms", ttt_sum(f.graph, ttt_square(f.graph, part[1]), 1U << 1));
+    for (int kept = 1; kept >= 0; kept--) {
+        graph_fixture_plan(&f, &(ttt_plan_options){.keep_chains = kept});
+        assert_int_equal(count_nodes(f.plan, "concat"), kept);
+        graph_fixture_count_up(&f, "x");
+        graph_fixture_run(&f);
+        graph_fixture_read(&f, "whole", values, 2 * PART);
+        graph_fixture_read(&f, "norms", norms, 4);
+        for (int i = 0; i < 2 * PART + 4; i++) {
+            const float value = i < 2 * PART ? values[i] : norms[i - 2 * PART];
+            if (kept)
+                apart[i] = value;
+            assert_true(fabs(value - apart[i]) < 1e-6 * (1 + fabs(apart[i])));
+        }
+    }
     graph_fixture_close(&f);
 }
 
@@ -329,6 +363,7 @@ int main(void)
         cmocka_unit_test(chains_are_fused_unless_kept),
         cmocka_unit_test(neighbours_that_share_operands_are_joined),
         cmocka_unit_test(parts_are_written_where_they_are_joined),
+        cmocka_unit_test(parts_that_others_read_are_written_there_too),
         cmocka_unit_test(values_are_written_where_they_are_assigned),
         cmocka_unit_test(variables_are_shared_through_the_store),
         cmocka_unit_test(a_variable_has_one_shape),

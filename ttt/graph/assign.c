@@ -12,14 +12,6 @@ static int storage_of(const ttt_plan *plan, ttt_tensor x)
     return plan->tensors[x.index].storage;
 }
 
-static bool is_output(const ttt_plan *plan, int storage)
-{
-    for (int i = 0; i < plan->n_outputs; i++)
-        if (storage_of(plan, plan->outputs[i].tensor) == storage)
-            return true;
-    return false;
-}
-
 /* Whether every run writes all that lies in the storage. */
 static bool is_made_anew(const ttt_plan *plan, int storage)
 {
@@ -42,7 +34,7 @@ static bool could_hold(const ttt_plan *plan, const struct plan_uses *uses, ttt_t
     return plan_covers_storage(plan, variable) && plan_covers_storage(plan, x) && uses->readers[to] == 1 &&
            uses->producer[to] < 0 && value->kind == STORAGE_ACTIVATION &&
            value->dtype == plan->storages[to].dtype && value->bytes == plan->storages[to].bytes &&
-           !is_output(plan, from) && is_made_anew(plan, from);
+           !plan_is_output(plan, from) && is_made_anew(plan, from);
 }
 
 /* All views of a storage become views of another. */

@@ -2,9 +2,11 @@
  * output, with the gaps that leaves between their rows, and the concatenation is dropped.
  *
  * Operators say which outputs may have such gaps (ttt_operator.spaced); along the outermost dimension there
- * are none.  It is done where it can be for every part: nothing else reads it, it has the type of the whole,
- * its maker gives it in the shape it is joined in, and makes it in every run.
+ * are none, and others may go on reading a part.  It is done where it can be for every part: it has the type
+ * of the whole, its maker gives it in the shape it is joined in, and makes it in every run.
  */
+#include <string.h>
+
 #include "ttt/graph/plan_internal.h"
 
 struct placing {
@@ -44,8 +46,10 @@ static bool find_maker(const struct placing *p, const struct plan_node *join, in
 {
     const struct tensor *part = tensor_of(p, join->in[i]);
     const int node = p->uses.producer[part->storage];
-    if (node < 0 || !p->plan->nodes[node].op || p->uses.readers[part->storage] != 1 ||
-        part->dtype != tensor_of(p, join->out[0])->dtype || !plan_covers_storage(p->plan, join->in[i]))
+    const bool gaps = !leaves_no_gaps(p, join, dimension);
+    if (node < 0 || !p->plan->nodes[node].op || (gaps && p->uses.readers[part->storage] != 1) ||
+        plan_is_output(p->plan, part->storage) || part->dtype != tensor_of(p, join->out[0])->dtype ||
+        !plan_covers_storage(p->plan, join->in[i]))
         return false;
     *maker = &p->plan->nodes[node];
     if ((*maker)->constant)
@@ -54,10 +58,21 @@ static bool find_maker(const struct placing *p, const struct plan_node *join, in
         const struct tensor *made = tensor_of(p, (*maker)->out[k]);
         *output = k;
         if (made->storage == part->storage)
-            return ((*maker)->op->spaced >> k & 1 || leaves_no_gaps(p, join, dimension)) &&
-                   ttt_shape_equal(made->shape, part->shape);
+            return ((*maker)->op->spaced >> k & 1 || !gaps) && ttt_shape_equal(made->shape, part->shape);
     }
     return false;
+}
+
+/* All views of a part become views of the whole, where the part lies `offset` elements from the start. */
+static void move(const struct placing *p, int part, const struct tensor *whole, int64_t offset)
+{
+    for (int i = 0; i < p->plan->n_tensors; i++) {
+        struct tensor *view = &p->plan->tensors[i];
+        if (view->storage != part)
+            continue;
+        view->storage = whole->storage;
+        view->offset += whole->offset + offset;
+    }
 }
 
 static void place(const struct placing *p, struct plan_node *join, int dimension)
@@ -69,11 +84,9 @@ static void place(const struct placing *p, struct plan_node *join, int dimension
         int output = 0;
         find_maker(p, join, dimension, i, &maker, &output);
         struct tensor *part = tensor_of(p, maker->out[output]);
-        const ttt_shape shape = part->shape;
-        *part = *whole;
-        part->shape = shape;
-        part->offset += start * whole->stride[dimension];
-        start += shape.size[dimension];
+        move(p, part->storage, whole, start * whole->stride[dimension]);
+        memcpy(part->stride, whole->stride, sizeof part->stride);
+        start += part->shape.size[dimension];
         if (i == 0)
             maker->merged += join->merged;
     }

@@ -68,6 +68,7 @@ struct plan_uses {
 
 ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan);
 void plan_uses_destroy(struct plan_uses *uses);
+bool plan_is_output(const ttt_plan *plan, int storage);
 
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);

@@ -38,6 +38,14 @@ ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan)
     return TTT_OK;
 }
 
+bool plan_is_output(const ttt_plan *plan, int storage)
+{
+    for (int i = 0; i < plan->n_outputs; i++)
+        if (plan->tensors[plan->outputs[i].tensor.index].storage == storage)
+            return true;
+    return false;
+}
+
 void plan_uses_destroy(struct plan_uses *uses)
 {
     free(uses->producer);
