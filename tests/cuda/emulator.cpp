@@ -40,6 +40,7 @@ struct block_state {
     unsigned threads, started, alive, at_barrier, current;
     bool descending;
     thread_state thread[max_threads];
+    uint3 index[max_threads]; /* threadIdx by thread */
     warp_state warp[max_warps];
     uint64_t runnable[max_threads / 64]; /* by place */
 };
@@ -55,9 +56,13 @@ unsigned place_of(unsigned thread)
     return block.descending ? block.threads - 1 - thread : thread;
 }
 
-uint3 index_of(unsigned thread)
+void index_threads()
 {
-    return {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y)};
+    unsigned thread = 0;
+    for (unsigned z = 0; z < blockDim.z; z++)
+        for (unsigned y = 0; y < blockDim.y; y++)
+            for (unsigned x = 0; x < blockDim.x; x++)
+                block.index[thread++] = {x, y, z};
 }
 
 void set_runnable(unsigned thread)
@@ -70,7 +75,7 @@ void set_runnable(unsigned thread)
 void continue_as(unsigned thread)
 {
     block.current = thread;
-    threadIdx = index_of(thread);
+    threadIdx = block.index[thread];
 }
 
 const char *waits_for(const thread_state &thread)
@@ -88,7 +93,7 @@ const char *waits_for(const thread_state &thread)
                           thread.mask != block.thread[last].mask;
         if (thread.state == ENDED || !news)
             continue;
-        const uint3 index = index_of(i);
+        const uint3 index = block.index[i];
         std::fprintf(stderr, "emulated CUDA: thread (%u, %u, %u) and those like it wait in %s, lanes %08x\n",
                      index.x, index.y, index.z, waits_for(thread), thread.mask);
         last = i;
@@ -154,9 +159,11 @@ void finish_what_waits(unsigned warp)
 {
     if (block.at_barrier && block.at_barrier == block.alive)
         release_barrier();
-    for (unsigned lane = 0; lane < lanes_per_warp; lane++)
+    for (unsigned left = block.warp[warp].waiting; left; left &= left - 1) {
+        const auto lane = static_cast<unsigned>(__builtin_ctz(left));
         if (block.warp[warp].waiting >> lane & 1)
             finish_collective(warp, lane);
+    }
 }
 
 /* ---- fibers ---- */
@@ -289,6 +296,7 @@ void emulated_run(dim3 grid, dim3 threads, size_t shared_bytes, const std::funct
     blockDim = threads;
     scheduler = fiber_current();
     block.threads = threads.x * threads.y * threads.z;
+    index_threads();
     block.kernel = &kernel;
     block.shared = allocate_shared(shared_bytes);
     block.descending = blocks_descending;

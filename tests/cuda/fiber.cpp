@@ -60,6 +60,16 @@ void begin()
     std::abort();
 }
 
+/* How far below the end of its memory a stack starts.  All ends lie at one place within a page, and so in the
+ * same few sets of the cache: what all threads of a block keep on their stacks would not stay there. */
+size_t next_color()
+{
+    constexpr size_t step = 5 * 64; /* odd, in lines of the cache */
+    static size_t color = 0;
+    color = (color + step) % (2 * page);
+    return color;
+}
+
 /* A page that faults lies below each stack. */
 void *allocate_stack()
 {
@@ -101,7 +111,7 @@ emulated_switch_stacks:
 static void prepare(fiber *f)
 {
     constexpr int registers = 6;
-    const uintptr_t top = reinterpret_cast<uintptr_t>(f->stack) + f->stack_size;
+    const uintptr_t top = reinterpret_cast<uintptr_t>(f->stack) + f->stack_size - next_color();
     void **words = reinterpret_cast<void **>(top) - 1; /* 8 bytes off, as after a call */
     *words = nullptr;                                  /* the end of the chain of frames */
     *--words = reinterpret_cast<void *>(begin);

@@ -11,6 +11,7 @@
 namespace
 {
 constexpr size_t memory_alignment = 256;
+constexpr size_t always_there = 1 << 20; /* bytes that are given without a look at what is left */
 
 /* Odd, so that nothing divides by it. */
 constexpr int multiprocessors = 3;
@@ -74,12 +75,17 @@ size_t memory_free()
     return emulated_switch("EMULATED_MEMORY") && left < available ? left : available;
 }
 
+bool is_left(size_t bytes)
+{
+    return (bytes <= always_there && !emulated_switch("EMULATED_MEMORY")) || bytes <= memory_free();
+}
+
 cudaError_t allocate(void **memory, size_t bytes, std::map<const char *, size_t> &blocks)
 {
     *memory = nullptr;
     if (!bytes)
         return cudaSuccess;
-    if (bytes > memory_free() || posix_memalign(memory, memory_alignment, bytes))
+    if (!is_left(bytes) || posix_memalign(memory, memory_alignment, bytes))
         return cudaErrorMemoryAllocation;
     std::memset(*memory, 0xff, bytes);
     blocks[static_cast<const char *>(*memory)] = bytes;
@@ -149,10 +155,12 @@ cudaError_t cudaPeekAtLastError(void)
     return cudaSuccess;
 }
 
+/* As with a GPU, none is seen where CUDA_VISIBLE_DEVICES names none. */
 cudaError_t cudaGetDeviceCount(int *count)
 {
-    *count = 1;
-    return cudaSuccess;
+    const char *visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    *count = visible && !*visible ? 0 : 1;
+    return *count ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaSetDevice(int device)
 {
