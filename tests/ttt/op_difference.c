@@ -32,9 +32,11 @@ static double loss(struct op_problem *p, double *const *stored)
 /* All inputs moved by `step` along the directions of the second gradient. */
 static void shift(struct op_problem *p, double *const *stored, double step, double **to)
 {
-    for (int i = 0; i < p->n_in; i++)
+    for (int i = 0; i < p->n_in; i++) {
+        const double moved = op_differentiable(p, i) ? step : 0;
         for (int64_t k = 0; k < p->stored_count[i]; k++)
-            to[i][k] = stored[i][k] + (op_differentiable(p, i) ? step * p->direction[i][k] : 0);
+            to[i][k] = stored[i][k] + moved * p->direction[i][k];
+    }
 }
 
 static void allocate_inputs(const struct op_problem *p, double **to)

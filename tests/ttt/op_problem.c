@@ -219,9 +219,11 @@ enum depth op_depth(const struct op_problem *p)
 
 double *const *op_oracle(struct op_problem *p, double *const *stored)
 {
-    for (int k = 0; k < p->n_in; k++)
-        for (int64_t i = 0; p->where[k] && i < op_elements(&p->c.in[k]); i++)
+    for (int k = 0; k < p->n_in; k++) {
+        const int64_t count = p->where[k] ? op_elements(&p->c.in[k]) : 0;
+        for (int64_t i = 0; i < count; i++)
             p->scratch_in[k][i] = stored[k][p->where[k][i]];
+    }
     p->test->forward(&p->c, (const double *const *)p->scratch_in, p->scratch_out);
     return p->scratch_out;
 }

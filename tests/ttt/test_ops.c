@@ -21,17 +21,18 @@ struct place {
     ttt_device *device[MOST_THREADS]; /* with 1, 2, 3 threads; NULL: this machine has none */
 };
 
-struct run {
-    struct place place[MOST_PLACES];
-    int failed, skipped;
-};
-
 /* Of one operator in one place. */
 struct tally {
     int cases;
     int waiting;       /* attempts that need a row of another operator, */
     const char *lacks; /* such as this one */
     double worst[3];   /* by quantity */
+};
+
+struct run {
+    struct place place[MOST_PLACES];
+    struct tally tally[MOST_PLACES];
+    int failed, skipped;
 };
 
 /* One case on one row. */
@@ -175,29 +176,52 @@ static bool attempt_row(struct attempt *a)
     return taken;
 }
 
-static void check_case(struct run *run, const struct place *place, struct tally *tally,
-                       const ttt_operator *op, const struct op_test *test, int number)
+static void attempt_place(struct attempt *a)
 {
-    struct op_problem problem;
-    struct op_derivatives derivatives;
-    op_problem_create(&problem, test, number, place->types != OP_F32);
-    op_derivatives_create(&derivatives, &problem);
-    struct attempt a = {.run = run,
-                        .place = place,
-                        .tally = tally,
-                        .problem = &problem,
-                        .derivatives = &derivatives,
-                        .way = {.op = op, .types = place->types, .half = (uint64_t)number},
-                        .number = number};
+    const ttt_operator *op = a->way.op;
     bool taken = false;
     for (const ttt_implementation *const *row = op->implementations; *row; row++)
-        if ((*row)->device == place->kind) {
-            a.way.row = (*row)->name;
-            taken |= attempt_row(&a);
+        if ((*row)->device == a->place->kind) {
+            a->way.row = (*row)->name;
+            taken |= attempt_row(a);
         }
-    if (!taken && !tally->waiting)
-        report(&a, "implementations that take it", 0, 1);
-    tally->cases++;
+    if (!taken && !a->tally->waiting)
+        report(a, "implementations that take it", 0, 1);
+    a->tally->cases++;
+}
+
+/* Whether a place takes part in tests of an operator. */
+static bool takes_operator(const struct place *place, const ttt_operator *op, const struct op_test *test)
+{
+    return place->device[0] && op_has_row(op, place->kind) &&
+           (place->types == OP_F32 ? !test->bf16_only || place->kind == TTT_CPU : op_knows_bf16(op));
+}
+
+/* One case in all places that take its values: the oracle answers once for those in f32, once for the rest,
+ * whose values bf16 has. */
+static void check_case(struct run *run, const ttt_operator *op, const struct op_test *test, int number,
+                       bool rounded)
+{
+    struct op_problem problem = {0};
+    struct op_derivatives derivatives = {0};
+    const bool cpu_only = test->at(number).cpu_only;
+    for (int p = 0; p < MOST_PLACES; p++) {
+        const struct place *place = &run->place[p];
+        if ((place->types != OP_F32) != rounded || !takes_operator(place, op, test) ||
+            (cpu_only && place->kind != TTT_CPU))
+            continue;
+        if (!problem.test) {
+            op_problem_create(&problem, test, number, rounded);
+            op_derivatives_create(&derivatives, &problem);
+        }
+        attempt_place(&(struct attempt){.run = run,
+                                        .place = place,
+                                        .tally = &run->tally[p],
+                                        .problem = &problem,
+                                        .derivatives = &derivatives,
+                                        .way = {.op = op, .types = place->types, .half = (uint64_t)number},
+                                        .number = number});
+    }
     op_derivatives_destroy(&derivatives);
     op_problem_destroy(&problem);
 }
@@ -228,23 +252,16 @@ static bool check_refusal(struct run *run, const struct op_test *test, int i)
     return there;
 }
 
-static void check_place(struct run *run, const struct place *place, const ttt_operator *op,
-                        const struct op_test *test)
+static void tell(struct run *run, const struct place *place, const ttt_operator *op,
+                 const struct tally *tally)
 {
-    struct tally tally = {0};
-    if (!place->device[0] || !op_has_row(op, place->kind) ||
-        (place->types == OP_F32 ? test->bf16_only && place->kind == TTT_CUDA : !op_knows_bf16(op)))
-        return;
-    for (int i = 0; i < test->n_cases; i++)
-        if (place->kind == TTT_CPU || !test->at(i).cpu_only)
-            check_case(run, place, &tally, op, test, i);
     print_message("%-22s %-4s %-5s %4d cases; worst error %.1e, gradient %.1e, second %.1e\n", op->name,
-                  kind_name(place->kind), op_types_name(place->types), tally.cases, tally.worst[OUTPUT],
-                  tally.worst[GRADIENT], tally.worst[SECOND_GRADIENT]);
-    if (tally.waiting)
-        print_message("skipped: %d runs of them, for %s has no row for %s yet\n", tally.waiting, tally.lacks,
-                      kind_name(place->kind));
-    run->skipped += tally.waiting;
+                  kind_name(place->kind), op_types_name(place->types), tally->cases, tally->worst[OUTPUT],
+                  tally->worst[GRADIENT], tally->worst[SECOND_GRADIENT]);
+    if (tally->waiting)
+        print_message("skipped: %d runs of them, for %s has no row for %s yet\n", tally->waiting,
+                      tally->lacks, kind_name(place->kind));
+    run->skipped += tally->waiting;
 }
 
 static void check_operator(struct run *run, const ttt_operator *op)
@@ -255,8 +272,13 @@ static void check_operator(struct run *run, const ttt_operator *op)
         print_error("operator %s has no oracle: add one to tests/ttt/oracle/\n", op->name);
         return;
     }
+    memset(run->tally, 0, sizeof run->tally);
+    for (int i = 0; i < test->n_cases; i++)
+        for (int rounded = 0; rounded < 2; rounded++)
+            check_case(run, op, test, i, rounded);
     for (int p = 0; p < MOST_PLACES; p++)
-        check_place(run, &run->place[p], op, test);
+        if (takes_operator(&run->place[p], op, test))
+            tell(run, &run->place[p], op, &run->tally[p]);
     for (int i = 0; test->refused && check_refusal(run, test, i); i++)
         continue;
 }
