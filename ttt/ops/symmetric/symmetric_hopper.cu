@@ -43,7 +43,7 @@ struct __align__(TILE_ALIGNMENT) shared
     uint64_t full[STAGES], empty[STAGES];
 };
 
-struct problem {
+struct symmetric_problem {
     CUtensorMap a, b, c, y;
     int n, squares; /* a matrix's rows; the squares along them */
     int64_t count;  /* of squares to compute, in all matrices */
@@ -90,7 +90,7 @@ static __device__ inline int warp_of_group()
 }
 
 /* The rows of square number i that block `rank` has: matrix by matrix, row by row of the lower triangle. */
-static __device__ inline strip half_square(const problem &p, int64_t i, int rank)
+static __device__ inline strip half_square(const symmetric_problem &p, int64_t i, int rank)
 {
     const int each = p.squares * (p.squares + 1) / 2;
     int row = 0, column = (int)(i % each);
@@ -111,8 +111,8 @@ static __device__ inline void move_on(place &at)
     at.phase ^= at.stage == 0;
 }
 
-static __device__ inline void load_step(const problem &p, shared &m, const place &at, const strip &s,
-                                        int rank, int k)
+static __device__ inline void load_step(const symmetric_problem &p, shared &m, const place &at,
+                                        const strip &s, int rank, int k)
 {
     const bool swapped = k >= p.steps;
     const int column = k % p.steps * DEPTH;
@@ -124,7 +124,8 @@ static __device__ inline void load_step(const problem &p, shared &m, const place
 }
 
 /* Two boxes of c for each worker, from number `first` on, as far as they are needed. */
-static __device__ inline void load_c(const problem &p, shared &m, const place &at, strip s, int first)
+static __device__ inline void load_c(const symmetric_problem &p, shared &m, const place &at, strip s,
+                                     int first)
 {
     uint32_t bytes = 0;
     for (int w = 0; w < WORKERS; w++)
@@ -137,7 +138,7 @@ static __device__ inline void load_c(const problem &p, shared &m, const place &a
                      s.row, s.matrix);
 }
 
-template <bool ADDS> static __device__ void load_all(const problem &p, shared &m, int rank)
+template <bool ADDS> static __device__ void load_all(const symmetric_problem &p, shared &m, int rank)
 {
     const int steps = p.two ? 2 * p.steps : p.steps;
     place at = {0, 1};
@@ -165,7 +166,7 @@ static __device__ inline bf16 *lane_row(box &box, int i)
 /* A box of sums becomes y; ADDS: c is there; SHIFTS: the box is on the diagonal.  What is not there costs no
  * instruction: the tensor cores wait meanwhile. */
 template <bool ADDS, bool SHIFTS>
-static __device__ inline void finish_box(const problem &p, box &c, const float *sum, pairs &y)
+static __device__ inline void finish_box(const symmetric_problem &p, box &c, const float *sum, pairs &y)
 {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -210,7 +211,8 @@ static __device__ inline void put_turned(box &to, const pairs &y)
 }
 
 /* Sends box i of the finished strip on its way, and, below the diagonal, to where its transpose goes. */
-static __device__ inline void write_box(const problem &p, shared &m, const worker &w, int i, const pairs &y)
+static __device__ inline void write_box(const symmetric_problem &p, shared &m, const worker &w, int i,
+                                        const pairs &y)
 {
     const bool issues = threadIdx.x % WARPGROUP == 0, turns = i < w.below;
     box *to = m.leaving[w.number];
@@ -231,7 +233,7 @@ static __device__ inline void write_box(const problem &p, shared &m, const worke
     stores_commit();
 }
 
-static __device__ inline void write_finished(const problem &p, shared &m, const worker &w, int box)
+static __device__ inline void write_finished(const symmetric_problem &p, shared &m, const worker &w, int box)
 {
 #pragma unroll
     for (int i = 0; i < BOXES; i++)
@@ -248,7 +250,7 @@ static __device__ inline void release(shared &m, unsigned stage)
 
 /* A strip's rows times N columns, while the strip before is written: a box in every other step. */
 template <int N>
-static __device__ inline void multiply(const problem &p, shared &m, worker &w, float (&sum)[128])
+static __device__ inline void multiply(const symmetric_problem &p, shared &m, worker &w, float (&sum)[128])
 {
     const int steps = p.two ? 2 * p.steps : p.steps;
     for (int k = 0; k < steps; k++, move_on(w.at)) {
@@ -274,7 +276,7 @@ static __device__ inline void multiply(const problem &p, shared &m, worker &w, f
 
 /* The strip's sums become y, and the strip the finished one. */
 template <bool ADDS>
-static __device__ inline void finish(const problem &p, shared &m, worker &w, const strip &s,
+static __device__ inline void finish(const symmetric_problem &p, shared &m, worker &w, const strip &s,
                                      const float (&sum)[128])
 {
     const int from_diagonal = (s.row - s.column) / BOX;
@@ -299,7 +301,7 @@ static __device__ inline void finish(const problem &p, shared &m, worker &w, con
 }
 
 template <bool ADDS>
-static __device__ inline void work_on(const problem &p, shared &m, worker &w, const strip &s)
+static __device__ inline void work_on(const symmetric_problem &p, shared &m, worker &w, const strip &s)
 {
     float sum[128];
     if (boxes_of(s) > 2)
@@ -309,7 +311,8 @@ static __device__ inline void work_on(const problem &p, shared &m, worker &w, co
     finish<ADDS>(p, m, w, s, sum);
 }
 
-template <bool ADDS> static __device__ void work_on_all(const problem &p, shared &m, int rank, int number)
+template <bool ADDS>
+static __device__ void work_on_all(const symmetric_problem &p, shared &m, int rank, int number)
 {
     worker w = {.number = number};
     for (int64_t i = blockIdx.x / 2; i < p.count; i += gridDim.x / 2) {
@@ -326,7 +329,7 @@ template <bool ADDS> static __device__ void work_on_all(const problem &p, shared
 
 template <bool ADDS>
 static __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 1)
-    symmetric_products(const __grid_constant__ problem p)
+    symmetric_products(const __grid_constant__ symmetric_problem p)
 {
 #if TTT_HOPPER
     extern __shared__ unsigned char dynamic[];
@@ -398,14 +401,14 @@ static ttt_status run(const ttt_launch *launch)
     const struct ttt_symmetric_size size = ttt_symmetric_size_of(launch);
     const bool two = launch->in[1].dtype != 0, adds = launch->in[2].dtype != 0;
     const int squares = (int)((size.n + SQUARE - 1) / SQUARE);
-    problem p = {.n = (int)size.n,
-                 .squares = squares,
-                 .count = size.batches * squares * (squares + 1) / 2,
-                 .steps = (int)((size.k + DEPTH - 1) / DEPTH),
-                 .two = two,
-                 .alpha = attributes->alpha,
-                 .beta = attributes->beta,
-                 .shift = attributes->shift};
+    symmetric_problem p = {.n = (int)size.n,
+                           .squares = squares,
+                           .count = size.batches * squares * (squares + 1) / 2,
+                           .steps = (int)((size.k + DEPTH - 1) / DEPTH),
+                           .two = two,
+                           .alpha = attributes->alpha,
+                           .beta = attributes->beta,
+                           .shift = attributes->shift};
     TRY(map_of(&launch->in[0], HALF, &p.a));
     TRY(map_of(&launch->in[two ? 1 : 0], HALF, &p.b));
     TRY(map_of(&launch->in[adds ? 2 : 0], BOX, &p.c));
