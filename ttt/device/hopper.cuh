@@ -21,6 +21,28 @@
 
 enum { WARPGROUP = 128, TILE_ROW = 64 /* bf16 of a tile's row */, TILE_ALIGNMENT = 1024 };
 
+/* Launches a kernel in clusters of two blocks; the grid is even. */
+template <class... Parameters, class... Arguments>
+ttt_status enqueue_in_pairs(const ttt_launch *launch, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+                            size_t shared_bytes, Arguments... arguments)
+{
+    cudaLaunchAttribute pairs = {};
+    cudaLaunchConfig_t config = {};
+    pairs.id = cudaLaunchAttributeClusterDimension;
+    pairs.val.clusterDim = {2, 1, 1};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = ttt_cuda_stream(launch->device);
+    config.attrs = &pairs;
+    config.numAttrs = 1;
+    TRY(ttt_cuda_check(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes),
+        "asking for shared memory"));
+    return ttt_cuda_check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
+                          "launching a kernel");
+}
+
 #if TTT_HOPPER
 
 __device__ inline uint32_t shared_address(const void *p)

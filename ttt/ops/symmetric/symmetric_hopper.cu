@@ -328,7 +328,7 @@ static __device__ void work_on_all(const symmetric_problem &p, shared &m, int ra
 #endif
 
 template <bool ADDS>
-static __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 1)
+static __global__ void __launch_bounds__(THREADS, 1)
     symmetric_products(const __grid_constant__ symmetric_problem p)
 {
 #if TTT_HOPPER
@@ -414,9 +414,9 @@ static ttt_status run(const ttt_launch *launch)
     TRY(map_of(&launch->in[adds ? 2 : 0], BOX, &p.c));
     TRY(map_of(&launch->out[0], BOX, &p.y));
     const int64_t clusters = ttt_cuda_multiprocessors(launch->device) / 2;
-    return enqueue(launch, adds ? symmetric_products<true> : symmetric_products<false>,
-                   dim3((unsigned)(2 * (p.count < clusters ? p.count : clusters))), dim3(THREADS),
-                   sizeof(shared) + TILE_ALIGNMENT, p);
+    return enqueue_in_pairs(launch, adds ? symmetric_products<true> : symmetric_products<false>,
+                            dim3((unsigned)(2 * (p.count < clusters ? p.count : clusters))), dim3(THREADS),
+                            sizeof(shared) + TILE_ALIGNMENT, p);
 }
 
 extern "C" const ttt_implementation ttt_symmetric_hopper = {
