@@ -197,6 +197,17 @@ static bool takes_operator(const struct place *place, const ttt_operator *op, co
            (place->types == OP_F32 ? !test->bf16_only || place->kind == TTT_CPU : op_knows_bf16(op));
 }
 
+/* The emulator has not all the rows that a GPU has. */
+static bool is_gpu(const struct place *place)
+{
+#ifdef TTT_CUDA_EMULATED
+    (void)place;
+    return false;
+#else
+    return place->kind == TTT_CUDA;
+#endif
+}
+
 /* One case in all places that take its values: the oracle answers once for those in f32, once for the rest,
  * whose values bf16 has. */
 static void check_case(struct run *run, const ttt_operator *op, const struct op_test *test, int number,
@@ -204,11 +215,11 @@ static void check_case(struct run *run, const ttt_operator *op, const struct op_
 {
     struct op_problem problem = {0};
     struct op_derivatives derivatives = {0};
-    const bool cpu_only = test->at(number).cpu_only;
+    const bool cpu_only = test->at(number).cpu_only, gpu_only = test->at(number).gpu_only;
     for (int p = 0; p < MOST_PLACES; p++) {
         const struct place *place = &run->place[p];
         if ((place->types != OP_F32) != rounded || !takes_operator(place, op, test) ||
-            (cpu_only && place->kind != TTT_CPU))
+            (cpu_only && place->kind != TTT_CPU) || (gpu_only && !is_gpu(place)))
             continue;
         if (!problem.test) {
             op_problem_create(&problem, test, number, rounded);

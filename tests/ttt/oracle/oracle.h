@@ -48,6 +48,7 @@ struct op_case {
     int64_t option[6];
     double value[6];
     bool cpu_only;   /* the rows for CUDA do not take it */
+    bool gpu_only;   /* large enough for rows that the emulator has not, and so not for the CPU */
     bool absent;     /* the builder needs no node of the operator */
     bool fused_bf16; /* values on the way may not be rounded: in bf16, only with its chains fused */
     bool first_only; /* its gradient has no gradient of its own */

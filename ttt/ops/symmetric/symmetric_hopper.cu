@@ -363,7 +363,7 @@ static bool supports(const ttt_launch *launch, const char **why)
 {
     const ttt_operand *c = &launch->in[2];
     const struct ttt_symmetric_size size = ttt_symmetric_size_of(launch);
-    const int64_t squares = (size.n + SQUARE - 1) / SQUARE;
+    const int64_t squares = (size.n + SQUARE - 1) / SQUARE, in_matrix = squares * (squares + 1) / 2;
     for (int i = 0; i <= launch->n_in; i++) {
         const ttt_operand *x = i < launch->n_in ? &launch->in[i] : &launch->out[0];
         if (x->dtype && x->dtype != TTT_BF16) {
@@ -377,8 +377,8 @@ static bool supports(const ttt_launch *launch, const char **why)
         *why = "rows must be multiples of 16 bytes, sizes at most 2^20";
     else if (c->dtype && !c->symmetric)
         *why = "what is added is not known to be symmetric";
-    else if (size.batches * squares * (squares + 1) / 2 < FEWEST)
-        *why = "too few or too small matrices to fill the GPU";
+    else if (size.batches * in_matrix < FEWEST || 8 * size.n * size.n < 7 * in_matrix * SQUARE * SQUARE)
+        *why = "too few matrices to fill the GPU, or too small ones to fill squares";
     else
         return true;
     return false;
