@@ -39,6 +39,14 @@ static bool leaves_no_gaps(const struct placing *p, const struct plan_node *join
     return true;
 }
 
+static bool is_joined_twice(const struct placing *p, const struct plan_node *join, int i)
+{
+    for (int k = 0; k < join->n_in; k++)
+        if (k != i && tensor_of(p, join->in[k])->storage == tensor_of(p, join->in[i])->storage)
+            return true;
+    return false;
+}
+
 /* The node that makes input i of a join and could write it in place, with its output; false: there is none.
  */
 static bool find_maker(const struct placing *p, const struct plan_node *join, int dimension, int i,
@@ -48,8 +56,8 @@ static bool find_maker(const struct placing *p, const struct plan_node *join, in
     const int node = p->uses.producer[part->storage];
     const bool gaps = !leaves_no_gaps(p, join, dimension);
     if (node < 0 || !p->plan->nodes[node].op || (gaps && p->uses.readers[part->storage] != 1) ||
-        plan_is_output(p->plan, part->storage) || part->dtype != tensor_of(p, join->out[0])->dtype ||
-        !plan_covers_storage(p->plan, join->in[i]))
+        plan_is_output(p->plan, part->storage) || is_joined_twice(p, join, i) ||
+        part->dtype != tensor_of(p, join->out[0])->dtype || !plan_covers_storage(p->plan, join->in[i]))
         return false;
     *maker = &p->plan->nodes[node];
     if ((*maker)->constant)
