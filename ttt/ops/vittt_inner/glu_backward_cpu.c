@@ -14,54 +14,61 @@
 #include "ttt/ops/pointwise/math.h"
 #include "ttt/ops/vittt_inner/glu_cpu.h"
 
+enum { BLOCKS = 4 }; /* most matrices side by side: a1, a2, dz1, dz2 */
+
 /* What there is besides the head's own. */
 struct backward {
-    float *z[2];          /* (tokens, width): z1, z2 */
-    float *dw[2], *dr[2]; /* (d, width): dw', then dw; dr */
-    float *turned[4];     /* transposed weights, in panels */
-    float *unread;        /* (d): for what nobody asks */
+    float *keys; /* (tokens, 4 width): z1, z2, da1, da2, and what is made of them */
+    int64_t keys_row;
+    float *dw[2], *dr[2];        /* (d, width): dw', then dw; dr */
+    float *of_queries, *of_keys; /* transposed weights, in panels: one below the other */
+    float *unread;               /* (d): for what nobody asks */
 };
+
+static int64_t room_of(int64_t tokens, int64_t d, int64_t width)
+{
+    return tokens * glu_row(width, BLOCKS) + (4 * d + (2 + BLOCKS) * width + 1) * width;
+}
 
 int64_t glu_backward_room(const ttt_launch *launch)
 {
-    const int64_t d = launch->in[1].shape.size[2],
-                  width = (d + TTT_PANEL_WIDTH - 1) / TTT_PANEL_WIDTH * TTT_PANEL_WIDTH;
-    return (2 * launch->in[0].shape.size[1] + 8 * d + 1) * width;
+    return room_of(launch->in[0].shape.size[1], launch->in[1].shape.size[2], glu_width(launch));
 }
 
 static struct backward divide(const struct glu_head *head, float *room)
 {
-    const int64_t matrix = head->d * head->width, tokens = head->tokens * head->width;
-    struct backward b;
-    if (head->width > head->d)
-        memset(room, 0, (size_t)(2 * tokens + 8 * matrix + head->width) * sizeof *room);
+    const int64_t d = head->d, width = head->width, matrix = d * width;
+    struct backward b = {.keys = room, .keys_row = glu_row(width, BLOCKS)};
+    if (width > d)
+        memset(room, 0, (size_t)room_of(head->tokens, d, width) * sizeof *room);
     for (int i = 0; i < 2; i++) {
-        b.z[i] = room + i * tokens;
-        b.dw[i] = room + 2 * tokens + i * matrix;
+        b.dw[i] = room + head->tokens * b.keys_row + i * matrix;
         b.dr[i] = b.dw[i] + 2 * matrix;
-        b.turned[i] = b.dw[i] + 4 * matrix;
-        b.turned[2 + i] = b.dw[i] + 6 * matrix;
     }
-    b.unread = room + 2 * tokens + 8 * matrix;
+    b.of_queries = b.dw[0] + 4 * matrix;
+    b.of_keys = b.of_queries + 2 * width * width;
+    b.unread = b.of_keys + BLOCKS * width * width;
     return b;
 }
 
-/* The transpose of m (d, width), packed. */
-static struct glu_factor turn(const struct glu_head *head, const float *m, float *turned)
+/* `turned` = the transposes of `count` matrices m (d, width), one below the other. */
+static struct glu_factor turn(const struct glu_head *head, float *const *m, int count, float *turned)
 {
-    for (int64_t j = 0; j < head->d; j += TTT_PANEL_WIDTH)
-        ttt_panel_pack(head->d, head->d - j < TTT_PANEL_WIDTH ? head->d - j : TTT_PANEL_WIDTH,
-                       m + j * head->width, 1, head->width, turned + j * head->d);
-    return (struct glu_factor){turned, TTT_PANEL_WIDTH, head->d * TTT_PANEL_WIDTH};
+    const int64_t d = head->d, width = head->width, panel = count * width * TTT_PANEL_WIDTH;
+    for (int i = 0; i < count; i++)
+        for (int64_t j = 0; j < d; j += TTT_PANEL_WIDTH)
+            ttt_panel_pack(d, d - j < TTT_PANEL_WIDTH ? d - j : TTT_PANEL_WIDTH, m[i] + j * width, 1, width,
+                           turned + j / TTT_PANEL_WIDTH * panel + i * width * TTT_PANEL_WIDTH);
+    return (struct glu_factor){turned, TTT_PANEL_WIDTH, panel};
 }
 
-/* A strip of `to` [+]= m turned; to: NULL where nobody asks. */
-static void spread(const struct glu_head *head, struct glu_strip strip, const float *m,
-                   struct glu_factor turned, float *to, bool add)
+/* A strip of `to` = `count` matrices m, side by side, times turned ones; to: NULL where nobody asks. */
+static void spread(const struct glu_head *head, struct glu_strip strip, const float *m, int64_t m_row,
+                   int count, struct glu_factor turned, float *to)
 {
     if (to)
-        glu_multiply(head, strip.count, head->d, m, head->width, 1, turned, to + strip.first * head->row,
-                     head->row, add);
+        glu_multiply(head, strip.count, count * head->width, m, m_row, 1, turned,
+                     to + strip.first * head->row, head->row, false);
 }
 
 /* dP1 and dP2 of a token, in place of P1 and P2. */
@@ -80,25 +87,23 @@ static void read_factors(int64_t d, const float *dy, float *p1, float *p2)
 static void read_back(const struct glu_head *head, const struct glu_gradients *to, const struct backward *b)
 {
     const int weights = head->weights;
-    struct glu_factor turned[2];
-    for (int i = 0; i < weights; i++)
-        turned[i] = turn(head, head->moved_w[i], b->turned[i]);
-    for (int64_t first = 0; first < head->tokens; first += GLU_STRIP) {
+    const int64_t row = glu_row(head->width, 2);
+    const struct glu_factor turned = turn(head, head->moved_w, weights, b->of_queries);
+    for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
-        float *const *p = head->strip;
+        float *p = head->strip;
         if (weights > 1)
-            glu_features(head, strip, head->q, head->moved_w, 0, weights, p);
+            glu_features(head, strip, head->q, head->moved_w, 0, weights, p, row);
         for (int64_t t = 0; t < strip.count; t++) {
             const float *dy = to->dy + (first + t) * to->dy_row;
             if (weights > 1)
-                read_factors(head->d, dy, p[0] + t * head->width, p[1] + t * head->width);
+                read_factors(head->d, dy, p + t * row, p + t * row + head->width);
             else
-                memcpy(p[0] + t * head->width, dy, (size_t)head->d * sizeof *dy);
+                memcpy(p + t * row, dy, (size_t)head->d * sizeof *dy);
         }
-        for (int i = 0; i < weights; i++) {
-            spread(head, strip, p[i], turned[i], to->dq, i > 0);
-            glu_contract(head, strip, head->q, p[i], b->dw[i], first > 0);
-        }
+        spread(head, strip, p, row, weights, turned, to->dq);
+        for (int i = 0; i < weights; i++)
+            glu_contract(head, strip, head->q, p + i * head->width, row, b->dw[i], first > 0);
     }
 }
 
@@ -136,34 +141,33 @@ static void key_back(int64_t d, const float *v, float *z1, float *z2, float *da1
     }
 }
 
-/* The same where w1 moves alone: from z2, da1 to a1, dz2 in the place of z1, da1. */
-static void last_key_back(int64_t d, const float *v, float *z1, const float *z2, float *da1, float *dv)
+/* The same where w1 moves alone: from z2, da1 to a1, and dz2 in the place of z2. */
+static void last_key_back(int64_t d, const float *v, float *a1, float *z2, const float *da1, float *dv)
 {
 #pragma omp simd
     for (int64_t c = 0; c < d; c++) {
         const float s = ttt_fast_sigmoid(z2[c]), gate = z2[c] * s, slope = ttt_fast_silu_grad(z2[c], s);
         dv[c] = da1[c] * gate;
-        da1[c] = v[c] * slope * da1[c];
-        z1[c] = v[c] * gate;
+        z2[c] = v[c] * slope * da1[c];
+        a1[c] = v[c] * gate;
     }
 }
 
-/* The factors of a strip of keys, of which products become dk, and dv.  da: da1, da2. */
+/* The factors of a strip of keys, of which products become dk, and dv. */
 static void factors_back(const struct glu_head *head, const struct glu_gradients *to,
-                         const struct backward *b, struct glu_strip strip, float *const *da)
+                         const struct backward *b, struct glu_strip strip)
 {
-    for (int64_t t = 0; t < strip.count; t++) {
-        const int64_t token = strip.first + t, at = t * head->width;
+    for (int64_t token = strip.first; token < strip.first + strip.count; token++) {
         const float *v = head->v + token * head->row;
         float *dv = to->dv ? to->dv + token * head->row : b->unread;
-        float *z1 = b->z[0] + token * head->width, *z2 = b->z[1] + token * head->width;
+        float *z1 = b->keys + token * b->keys_row, *z2 = z1 + head->width, *da1 = z2 + head->width;
         if (head->moved == 2) {
-            key_back(head->d, v, z1, z2, da[0] + at, da[1] + at, dv);
+            key_back(head->d, v, z1, z2, da1, da1 + head->width, dv);
         } else if (head->weights == 2) {
-            last_key_back(head->d, v, z1, z2, da[0] + at, dv);
+            last_key_back(head->d, v, z1, z2, da1, dv);
         } else {
             memcpy(z1, v, (size_t)head->d * sizeof *v);
-            memcpy(dv, da[0] + at, (size_t)head->d * sizeof *dv);
+            memcpy(dv, da1, (size_t)head->d * sizeof *dv);
         }
     }
 }
@@ -171,31 +175,30 @@ static void factors_back(const struct glu_head *head, const struct glu_gradients
 /* dk and dv, and the second part of dw. */
 static void keys_back(const struct glu_head *head, const struct glu_gradients *to, const struct backward *b)
 {
-    struct glu_factor dr[2], w[2];
+    const int64_t width = head->width, row = b->keys_row;
+    const int still = 2 - head->moved; /* weights that have no dz: w1 where it moves alone */
+    float *factor[BLOCKS];
+    int count = 0; /* of the factors of dk: by a1, a2, dz1, dz2, as far as there are any */
     for (int i = 0; i < head->moved; i++)
-        dr[i] = turn(head, b->dr[i], b->turned[i]);
-    for (int i = 0; i < head->weights; i++)
-        w[i] = turn(head, head->w[i], b->turned[2 + i]);
-    for (int64_t first = 0; first < head->tokens; first += GLU_STRIP) {
+        factor[count++] = b->dr[i];
+    for (int i = still; i < head->weights; i++)
+        factor[count++] = head->w[i];
+    const struct glu_factor turned = turn(head, factor, count, b->of_keys);
+    for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
-        float *const *da = head->strip;
-        glu_features(head, strip, head->k, b->dr, 0, head->moved, da);
-        factors_back(head, to, b, strip, da);
-        for (int i = 0; i < head->moved; i++)
-            spread(head, strip, b->z[i] + first * head->width, dr[i], to->dk, i > 0);
-        for (int i = 2 - head->moved; i < head->weights;
-             i++) { /* z2 alone has a gradient where w1 moves alone */
-            const float *dz = da[head->moved == 2 ? i : 0];
-            spread(head, strip, dz, w[i], to->dk, true);
-            glu_contract(head, strip, head->k, dz, b->dw[i], true);
-        }
+        float *keys = b->keys + first * row;
+        glu_features(head, strip, head->k, b->dr, 0, head->moved, keys + 2 * width, row);
+        factors_back(head, to, b, strip);
+        spread(head, strip, keys, row, count, turned, to->dk);
+        for (int i = still; i < head->weights; i++)
+            glu_contract(head, strip, head->k, keys + (head->moved + i - still) * width, row, b->dw[i], true);
     }
 }
 
 void glu_backward(struct glu_head *head, const struct glu_gradients *to, float *room)
 {
     const struct backward b = divide(head, room);
-    glu_step(head, b.z);
+    glu_step(head, b.keys, b.keys_row);
     read_back(head, to, &b);
     for (int i = 0; i < head->moved; i++)
         step_back(head, i, b.dw[i], b.dr[i]);

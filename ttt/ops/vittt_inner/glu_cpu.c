@@ -11,34 +11,46 @@
 #include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/pointwise/math.h"
 
-enum { PRODUCTS_AHEAD = 3 }; /* over which reads ahead are spread: as many as every variant has, or nearly */
-
-static int64_t width_of(int64_t d)
+int64_t glu_width(const ttt_launch *launch)
 {
-    return (d + TTT_PANEL_WIDTH - 1) / TTT_PANEL_WIDTH * TTT_PANEL_WIDTH;
+    return (launch->in[1].shape.size[2] + TTT_PANEL_WIDTH - 1) / TTT_PANEL_WIDTH * TTT_PANEL_WIDTH;
+}
+
+int64_t glu_row(int64_t width, int64_t blocks)
+{
+    return blocks * width + TTT_PANEL_WIDTH;
 }
 
 int64_t glu_room(const ttt_launch *launch)
 {
-    const int64_t d = launch->in[1].shape.size[2];
-    return (6 * d + 2 + 2 * GLU_STRIP) * width_of(d);
+    const int64_t width = glu_width(launch);
+    return (6 * launch->in[1].shape.size[2] + 2) * width + GLU_STRIP * glu_row(width, 2);
+}
+
+/* Tokens of a strip, in whole tiles, where strips are as few as can be. */
+static int64_t strip_of(int64_t tokens)
+{
+    const int64_t strips = (tokens + GLU_STRIP - 1) / GLU_STRIP, each = (tokens + strips - 1) / strips;
+    return (each + TTT_PANEL_ROWS - 1) / TTT_PANEL_ROWS * TTT_PANEL_ROWS;
 }
 
 struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *room, ttt_panel_ahead *ahead)
 {
     const struct ttt_vittt_inner_attributes *a = launch->attributes;
     const int64_t d = launch->in[1].shape.size[2], tokens = launch->in[0].shape.size[1],
-                  row = launch->in[0].shape.size[2], matrix = d * width_of(d);
+                  row = launch->in[0].shape.size[2], width = glu_width(launch), matrix = d * width;
     const float *q = (const float *)launch->in[0].data + b * tokens * row + h * d;
     struct glu_head head = {
         .attributes = a,
         .ahead = ahead,
         .tokens = tokens,
         .d = d,
-        .width = width_of(d),
+        .width = width,
         .row = row,
         .k = q + a->heads * d,
         .v = q + 2 * a->heads * d,
+        .strip_tokens = strip_of(tokens),
+        .strip = room + 6 * matrix + 2 * width,
         .scale = 1.0f / 3 / (float)tokens,
         .weights = a->switches.linear ? 1 : 2,
         .moved = a->switches.linear || a->switches.last_only ? 1 : 2,
@@ -52,7 +64,6 @@ struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *
         head.moved_w[i] = room + (2 + i) * matrix;
         head.step[i] = room + (4 + i) * matrix;
         head.norm[i] = room + 6 * matrix + i * head.width;
-        head.strip[i] = room + 6 * matrix + (2 + i * GLU_STRIP) * head.width;
         for (int64_t r = 0; r < d; r++)
             memcpy(head.w[i] + r * head.width, (const float *)launch->in[1 + i].data + (h * d + r) * d,
                    (size_t)d * sizeof(float));
@@ -62,22 +73,17 @@ struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *
     return head;
 }
 
-void glu_ask(struct glu_head *head, const float *x, int64_t row)
+void glu_ask(struct glu_head *head, const float *x, int64_t row, int64_t products)
 {
-    const int64_t tiles =
-        head->tokens * head->width / (TTT_PANEL_ROWS * TTT_PANEL_WIDTH) + 1; /* of one product */
-    head->ahead[head->n_ahead++] = ttt_panel_ahead_of(x, row, head->tokens, head->d, PRODUCTS_AHEAD * tiles);
+    const int64_t tiles = head->tokens * head->width / (TTT_PANEL_ROWS * TTT_PANEL_WIDTH) + 1; /* of one */
+    head->ahead[head->n_ahead++] =
+        ttt_panel_ahead_of(x, row, head->tokens, head->d, products * head->weights * tiles);
 }
 
 struct glu_strip glu_strip_at(const struct glu_head *head, int64_t first)
 {
     const int64_t left = head->tokens - first;
-    return (struct glu_strip){first, left < GLU_STRIP ? left : GLU_STRIP};
-}
-
-struct glu_factor glu_factor_of(const struct glu_head *head, const float *matrix)
-{
-    return (struct glu_factor){matrix, head->width, TTT_PANEL_WIDTH};
+    return (struct glu_strip){first, left < head->strip_tokens ? left : head->strip_tokens};
 }
 
 void glu_multiply(const struct glu_head *head, int64_t rows, int64_t depth, const float *a, int64_t a_row,
@@ -103,18 +109,19 @@ void glu_multiply(const struct glu_head *head, int64_t rows, int64_t depth, cons
 }
 
 void glu_features(const struct glu_head *head, struct glu_strip strip, const float *x, float *const *w,
-                  int first, int end, float *const *z)
+                  int first, int end, float *z, int64_t z_row)
 {
     for (int i = first; i < end; i++)
         glu_multiply(head, strip.count, head->d, x + strip.first * head->row, head->row, 1,
-                     glu_factor_of(head, w[i]), z[i], head->width, false);
+                     (struct glu_factor){w[i], head->width, TTT_PANEL_WIDTH}, z + i * head->width, z_row,
+                     false);
 }
 
 void glu_contract(const struct glu_head *head, struct glu_strip strip, const float *x, const float *m,
-                  float *sum, bool add)
+                  int64_t m_row, float *sum, bool add)
 {
     glu_multiply(head, head->d, strip.count, x + strip.first * head->row, 1, head->row,
-                 glu_factor_of(head, m), sum, head->width, add);
+                 (struct glu_factor){m, m_row, TTT_PANEL_WIDTH}, sum, head->width, add);
 }
 
 /* a1 = v silu(z2) and a2 = v z1 silu'(z2) of a token; a1, a2 may lie over z1, z2. */
@@ -153,27 +160,27 @@ static void move(const struct glu_head *head, int i)
                 head->w[i][r * width + c] + head->rate / (norm[c] + 1) * head->step[i][r * width + c];
 }
 
-void glu_step(const struct glu_head *head, float *const *z)
+void glu_step(const struct glu_head *head, float *z, int64_t z_row)
 {
-    const int64_t width = head->width;
-    for (int64_t first = 0; first < head->tokens; first += GLU_STRIP) {
+    const int64_t d = head->d, width = head->width, a_row = glu_row(width, 2);
+    for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
-        float *const *a = head->strip;
-        float *at[2] = {z ? z[0] + first * width : a[0], z ? z[1] + first * width : a[1]};
+        float *of_strip = z ? z + first * z_row : head->strip;
+        const int64_t row = z ? z_row : a_row;
         /* The inner gradient asks for z1 and z2, for z2, or for nothing. */
-        glu_features(head, strip, head->k, head->w, head->moved == 2 ? 0 : 1, head->weights, at);
+        glu_features(head, strip, head->k, head->w, head->moved == 2 ? 0 : 1, head->weights, of_strip, row);
         for (int64_t t = 0; t < strip.count; t++) {
-            const float *v = head->v + (first + t) * head->row;
+            const float *v = head->v + (first + t) * head->row, *z1 = of_strip + t * row, *z2 = z1 + width;
+            float *a = head->strip + t * a_row;
             if (head->moved == 2)
-                key_factors(head->d, v, at[0] + t * width, at[1] + t * width, a[0] + t * width,
-                            a[1] + t * width);
+                key_factors(d, v, z1, z2, a, a + width);
             else if (head->weights == 2)
-                gate(head->d, v, at[1] + t * width, a[0] + t * width);
+                gate(d, v, z2, a);
             else
-                memcpy(a[0] + t * width, v, (size_t)head->d * sizeof *v);
+                memcpy(a, v, (size_t)d * sizeof *v);
         }
         for (int i = 0; i < head->moved; i++)
-            glu_contract(head, strip, head->k, a[i], head->step[i], first > 0);
+            glu_contract(head, strip, head->k, head->strip + i * width, a_row, head->step[i], first > 0);
     }
     for (int i = 0; i < head->moved; i++)
         move(head, i);
@@ -182,11 +189,12 @@ void glu_step(const struct glu_head *head, float *const *z)
 void glu_read(const struct glu_head *head, float *y, int64_t y_row)
 {
     const bool gated = head->weights > 1;
-    for (int64_t first = 0; first < head->tokens; first += GLU_STRIP) {
+    const int64_t width = head->width, row = glu_row(width, 2);
+    for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
-        glu_features(head, strip, head->q, head->moved_w, 0, head->weights, head->strip);
+        glu_features(head, strip, head->q, head->moved_w, 0, head->weights, head->strip, row);
         for (int64_t t = 0; t < strip.count; t++) {
-            const float *p1 = head->strip[0] + t * head->width, *p2 = head->strip[1] + t * head->width;
+            const float *p1 = head->strip + t * row, *p2 = p1 + width;
             float *out = y + (first + t) * y_row;
 #pragma omp simd
             for (int64_t c = 0; c < head->d; c++)

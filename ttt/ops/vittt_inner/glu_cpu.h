@@ -6,7 +6,8 @@
 #include "ttt/ops/vittt_inner/vittt_inner_operator.h"
 
 /* Rows of matrices in the workspace are `width` elements long, d rounded up to whole panels; those from d on
- * are zeros.  Matrices of tokens are worked on in strips that fit the first-level cache. */
+ * are zeros.  What products make of tokens lies side by side, matrix by matrix of `width` columns, so that
+ * they are one factor of the next product.  It is worked on in strips, for the first-level cache. */
 struct glu_head {
     const struct ttt_vittt_inner_attributes *attributes;
     int64_t tokens, d, width;
@@ -18,14 +19,16 @@ struct glu_head {
     float *w[2], *moved_w[2]; /* (d, width): w, w' */
     float *step[2];           /* (d, width): r = k^T a */
     float *norm[2];           /* (width): that of g's columns, or 0 where they are not conditioned */
-    float *strip[2];          /* (STRIP, width) */
+    float *strip;             /* (strip, 2 width), rows glu_row(width, 2) apart */
+
+    int64_t strip_tokens; /* most in a strip: all have nearly as many */
 
     ttt_panel_ahead *ahead; /* what the thread reads and writes next, of which its products ask memory */
     int n_ahead;
 };
 
-enum { GLU_AHEAD = 5 };  /* most */
-enum { GLU_STRIP = 96 }; /* tokens: 16 tiles of the panel kernel */
+enum { GLU_AHEAD = 5 };   /* most */
+enum { GLU_STRIP = 108 }; /* tokens, most: 18 tiles of the panel kernel */
 
 /* A strip of tokens. */
 struct glu_strip {
@@ -38,34 +41,39 @@ struct glu_factor {
     int64_t row, panel; /* from row to row, and from panel to panel */
 };
 
+/* d rounded up to whole panels. */
+int64_t glu_width(const ttt_launch *launch);
+
+/* From token to token where `blocks` matrices lie side by side: a panel more than they take, as rows a power
+ * of two apart share few sets of the cache. */
+int64_t glu_row(int64_t width, int64_t blocks);
+
 /* Floats of workspace that a head takes forward. */
 int64_t glu_room(const ttt_launch *launch);
 
 /* Head h of sample b, its matrices in `room`, its weights copied; `ahead` has GLU_AHEAD places. */
 struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *room, ttt_panel_ahead *ahead);
 
-/* Lets the head's products ask memory for the tokens' parts of x, rows `row` apart. */
-void glu_ask(struct glu_head *head, const float *x, int64_t row);
+/* Lets the head's next products, `products` of each weight, ask memory for the tokens' parts of x, rows `row`
+ * apart. */
+void glu_ask(struct glu_head *head, const float *x, int64_t row, int64_t products);
 
 struct glu_strip glu_strip_at(const struct glu_head *head, int64_t first);
-
-/* A matrix of the workspace as a factor. */
-struct glu_factor glu_factor_of(const struct glu_head *head, const float *matrix);
 
 /* c [+]= a b, rows x d; strides of a and c in elements. */
 void glu_multiply(const struct glu_head *head, int64_t rows, int64_t depth, const float *a, int64_t a_row,
                   int64_t a_column, struct glu_factor b, float *c, int64_t c_row, bool add);
 
-/* The products of a strip of x with w[first ... end - 1], into z. */
+/* The products of a strip of x with w[first ... end - 1], into z's matrices of these numbers. */
 void glu_features(const struct glu_head *head, struct glu_strip strip, const float *x, float *const *w,
-                  int first, int end, float *const *z);
+                  int first, int end, float *z, int64_t z_row);
 
-/* sum [+]= x^T m over a strip, (d, width). */
+/* sum [+]= x^T m over a strip, (d, width); m has rows m_row apart. */
 void glu_contract(const struct glu_head *head, struct glu_strip strip, const float *x, const float *m,
-                  float *sum, bool add);
+                  int64_t m_row, float *sum, bool add);
 
-/* r and w' from the keys.  z: NULL, or where z1 and z2 of all tokens are kept, (tokens, width) each. */
-void glu_step(const struct glu_head *head, float *const *z);
+/* r and w' from the keys.  z: NULL, or where z1 and z2 of all tokens are kept, rows z_row apart. */
+void glu_step(const struct glu_head *head, float *z, int64_t z_row);
 
 /* y (tokens, d), rows y_row apart, of the head's queries. */
 void glu_read(const struct glu_head *head, float *y, int64_t y_row);

@@ -12,6 +12,10 @@
 
 enum { TAPS = 9, ALIGNMENT = 64 / sizeof(float) };
 
+/* Products of the gated branch for each weight, over which requests for memory are spread: in one direction,
+ * as many as every variant has; before queries are read; before the backward pass comes to keys again. */
+enum { FORWARD = 2, BACKWARD = 5, BEFORE_READING = 1, BEFORE_KEYS = 3 };
+
 /* Where things lie in the workspace, in floats. */
 struct places {
     int64_t rooms, room; /* of the gated branch: one for each thread */
@@ -157,10 +161,10 @@ static void move_back(const ttt_launch *launch, const float *dw, float *step)
     }
 }
 
-/* Head i of the batch, sample by sample, in the thread's room; its products ask for what the next one reads.
- */
+/* Head i of the batch, sample by sample, in the thread's room; its products, `products` of each weight, ask
+ * for what the next one reads. */
 static struct glu_head head_at(const ttt_launch *launch, const struct places *p, int64_t i,
-                               ttt_panel_ahead *ahead)
+                               ttt_panel_ahead *ahead, int64_t products)
 {
     const struct ttt_vittt_inner_attributes *a = launch->attributes;
     const int64_t heads = a->heads, all = heads * launch->in[0].shape.size[0];
@@ -169,21 +173,21 @@ static struct glu_head head_at(const ttt_launch *launch, const struct places *p,
     const int64_t step = (i + 1) % heads ? head.d : head.tokens * head.row - (heads - 1) * head.d;
     if (i + 1 == all)
         return head;
-    glu_ask(&head, head.k + step, head.row);
-    glu_ask(&head, head.v + step, head.row);
+    glu_ask(&head, head.k + step, head.row, products);
+    glu_ask(&head, head.v + step, head.row, products);
     if (!a->switches.query_is_key)
-        glu_ask(&head, head.q + step, head.row);
+        glu_ask(&head, head.q + step, head.row, products);
     return head;
 }
 
 static void head_forward(const ttt_launch *launch, const struct places *p, int64_t i)
 {
     ttt_panel_ahead ahead[GLU_AHEAD];
-    struct glu_head head = head_at(launch, p, i, ahead);
+    struct glu_head head = head_at(launch, p, i, ahead, FORWARD);
     const int64_t heads = launch->in[1].shape.size[1], row = (heads + 1) * head.d;
     float *y = (float *)launch->out[0].data + i / heads * head.tokens * row + i % heads * head.d;
-    glu_ask(&head, y, row);
-    glu_step(&head, NULL);
+    glu_ask(&head, y, row, BEFORE_READING);
+    glu_step(&head, NULL, 0);
     glu_read(&head, y, row);
 }
 
@@ -221,7 +225,7 @@ const ttt_implementation ttt_vittt_inner_cpu = {
 static void head_back(const ttt_launch *launch, const struct places *p, int64_t i)
 {
     ttt_panel_ahead ahead[GLU_AHEAD];
-    struct glu_head head = head_at(launch, p, i, ahead);
+    struct glu_head head = head_at(launch, p, i, ahead, BACKWARD);
     const int64_t heads = launch->in[1].shape.size[1], d = head.d, dy_row = (heads + 1) * d;
     const int64_t sample = i / heads * head.tokens, column = i % heads * d;
     float *work = launch->workspace, *dw = work + p->dw + i * 2 * d * d, *dqkv = launch->out[0].data;
@@ -233,9 +237,9 @@ static void head_back(const ttt_launch *launch, const struct places *p, int64_t 
         .dv = dqkv ? dqkv + sample * head.row + 2 * heads * d + column : NULL,
         .dw = {dw, dw + d * d},
     };
-    glu_ask(&head, to.dy, dy_row);
+    glu_ask(&head, to.dy, dy_row, BEFORE_READING);
     if (to.dv)
-        glu_ask(&head, to.dv, head.row);
+        glu_ask(&head, to.dv, head.row, BEFORE_KEYS);
     glu_backward(&head, &to, work + p->rooms + omp_get_thread_num() * p->room + rounded(glu_room(launch)));
 }
 
