@@ -14,11 +14,9 @@
 #include "ttt/ops/pointwise/math.h"
 #include "ttt/ops/vittt_inner/glu_cpu.h"
 
-enum { BLOCKS = 4 }; /* most matrices side by side: a1, a2, dz1, dz2 */
-
 /* What there is besides the head's own. */
 struct backward {
-    float *keys; /* (tokens, 4 width): z1, z2, da1, da2, and what is made of them */
+    float *keys; /* (tokens, GLU_KEPT width): z1, z2 and the sigmoid of z2 */
     int64_t keys_row;
     float *dw[2], *dr[2];        /* (d, width): dw', then dw; dr */
     float *of_queries, *of_keys; /* transposed weights, in panels: one below the other */
@@ -27,7 +25,7 @@ struct backward {
 
 static int64_t room_of(int64_t tokens, int64_t d, int64_t width)
 {
-    return tokens * glu_row(width, BLOCKS) + (4 * d + (2 + BLOCKS) * width + 1) * width;
+    return tokens * glu_row(width, GLU_KEPT) + (4 * d + (2 + GLU_BLOCKS) * width + 1) * width;
 }
 
 int64_t glu_backward_room(const ttt_launch *launch)
@@ -38,7 +36,7 @@ int64_t glu_backward_room(const ttt_launch *launch)
 static struct backward divide(const struct glu_head *head, float *room)
 {
     const int64_t d = head->d, width = head->width, matrix = d * width;
-    struct backward b = {.keys = room, .keys_row = glu_row(width, BLOCKS)};
+    struct backward b = {.keys = room, .keys_row = glu_row(width, GLU_KEPT)};
     if (width > d)
         memset(room, 0, (size_t)room_of(head->tokens, d, width) * sizeof *room);
     for (int i = 0; i < 2; i++) {
@@ -47,7 +45,7 @@ static struct backward divide(const struct glu_head *head, float *room)
     }
     b.of_queries = b.dw[0] + 4 * matrix;
     b.of_keys = b.of_queries + 2 * width * width;
-    b.unread = b.of_keys + BLOCKS * width * width;
+    b.unread = b.of_keys + GLU_BLOCKS * width * width;
     return b;
 }
 
@@ -87,7 +85,7 @@ static void read_factors(int64_t d, const float *dy, float *p1, float *p2)
 static void read_back(const struct glu_head *head, const struct glu_gradients *to, const struct backward *b)
 {
     const int weights = head->weights;
-    const int64_t row = glu_row(head->width, 2);
+    const int64_t row = head->strip_row;
     const struct glu_factor turned = turn(head, head->moved_w, weights, b->of_queries);
     for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
@@ -125,49 +123,54 @@ static void step_back(const struct glu_head *head, int i, const float *dw, float
                 head->rate / (norm[c] + 1) * (dw[row * width + c] - along[c] * r[row * width + c]);
 }
 
-/* Of a token: from z1, z2, da1, da2 to a1, a2, dz1, dz2 in their places, and dv. */
-static void key_back(int64_t d, const float *v, float *z1, float *z2, float *da1, float *da2, float *dv)
+/* Of a token: a1, a2; dz1, dz2 in the places of da1, da2; dv.  s: the sigmoid of z2. */
+static void key_back(int64_t d, const float *v, const float *z1, const float *z2, const float *s, float *a1,
+                     float *a2, float *da1, float *da2, float *dv)
 {
 #pragma omp simd
     for (int64_t c = 0; c < d; c++) {
-        const float s = ttt_fast_sigmoid(z2[c]), gate = z2[c] * s, slope = ttt_fast_silu_grad(z2[c], s);
-        const float curvature = ttt_fast_silu_grad2(z2[c], s), steep = v[c] * slope, both = da2[c] * z1[c];
-        const float first = da1[c], second = da2[c];
+        const float gate = z2[c] * s[c], slope = ttt_fast_silu_grad(z2[c], s[c]);
+        const float curvature = ttt_fast_silu_grad2(z2[c], s[c]), steep = v[c] * slope;
+        const float first = da1[c], second = da2[c], both = second * z1[c];
         dv[c] = first * gate + both * slope;
         da1[c] = steep * second;
         da2[c] = steep * first + v[c] * curvature * both;
-        z2[c] = steep * z1[c];
-        z1[c] = v[c] * gate;
-    }
-}
-
-/* The same where w1 moves alone: from z2, da1 to a1, and dz2 in the place of z2. */
-static void last_key_back(int64_t d, const float *v, float *a1, float *z2, const float *da1, float *dv)
-{
-#pragma omp simd
-    for (int64_t c = 0; c < d; c++) {
-        const float s = ttt_fast_sigmoid(z2[c]), gate = z2[c] * s, slope = ttt_fast_silu_grad(z2[c], s);
-        dv[c] = da1[c] * gate;
-        z2[c] = v[c] * slope * da1[c];
+        a2[c] = steep * z1[c];
         a1[c] = v[c] * gate;
     }
 }
 
-/* The factors of a strip of keys, of which products become dk, and dv. */
+/* The same where w1 moves alone: a1, and dz2 in the place of da1. */
+static void last_key_back(int64_t d, const float *v, const float *z2, const float *s, float *a1, float *da1,
+                          float *dv)
+{
+#pragma omp simd
+    for (int64_t c = 0; c < d; c++) {
+        const float gate = z2[c] * s[c];
+        dv[c] = da1[c] * gate;
+        da1[c] = v[c] * ttt_fast_silu_grad(z2[c], s[c]) * da1[c];
+        a1[c] = v[c] * gate;
+    }
+}
+
+/* The factors of a strip of keys, of which products become dk, and dv: a1, a2, dz1, dz2, as far as there are
+ * any, side by side; da1 and da2 lie where dz1 and dz2 will, or dz2 alone. */
 static void factors_back(const struct glu_head *head, const struct glu_gradients *to,
                          const struct backward *b, struct glu_strip strip)
 {
-    for (int64_t token = strip.first; token < strip.first + strip.count; token++) {
+    for (int64_t t = 0; t < strip.count; t++) {
+        const int64_t token = strip.first + t, width = head->width;
         const float *v = head->v + token * head->row;
+        const float *z1 = b->keys + token * b->keys_row, *z2 = z1 + width, *s = z2 + width;
         float *dv = to->dv ? to->dv + token * head->row : b->unread;
-        float *z1 = b->keys + token * b->keys_row, *z2 = z1 + head->width, *da1 = z2 + head->width;
+        float *a = head->strip + t * head->strip_row, *da = a + head->moved * width;
         if (head->moved == 2) {
-            key_back(head->d, v, z1, z2, da1, da1 + head->width, dv);
+            key_back(head->d, v, z1, z2, s, a, a + width, da, da + width, dv);
         } else if (head->weights == 2) {
-            last_key_back(head->d, v, z1, z2, da1, dv);
+            last_key_back(head->d, v, z2, s, a, da, dv);
         } else {
-            memcpy(z1, v, (size_t)head->d * sizeof *v);
-            memcpy(dv, da1, (size_t)head->d * sizeof *dv);
+            memcpy(a, v, (size_t)head->d * sizeof *v);
+            memcpy(dv, da, (size_t)head->d * sizeof *dv);
         }
     }
 }
@@ -175,30 +178,29 @@ static void factors_back(const struct glu_head *head, const struct glu_gradients
 /* dk and dv, and the second part of dw. */
 static void keys_back(const struct glu_head *head, const struct glu_gradients *to, const struct backward *b)
 {
-    const int64_t width = head->width, row = b->keys_row;
-    const int still = 2 - head->moved; /* weights that have no dz: w1 where it moves alone */
-    float *factor[BLOCKS];
+    const int moved = head->moved, still = 2 - moved; /* still: weights without dz, w1 where it moves alone */
+    const int64_t row = head->strip_row;
+    float *factor[GLU_BLOCKS], *da = head->strip + moved * head->width;
     int count = 0; /* of the factors of dk: by a1, a2, dz1, dz2, as far as there are any */
-    for (int i = 0; i < head->moved; i++)
+    for (int i = 0; i < moved; i++)
         factor[count++] = b->dr[i];
     for (int i = still; i < head->weights; i++)
         factor[count++] = head->w[i];
     const struct glu_factor turned = turn(head, factor, count, b->of_keys);
     for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
-        float *keys = b->keys + first * row;
-        glu_features(head, strip, head->k, b->dr, 0, head->moved, keys + 2 * width, row);
+        glu_features(head, strip, head->k, b->dr, 0, moved, da, row);
         factors_back(head, to, b, strip);
-        spread(head, strip, keys, row, count, turned, to->dk);
+        spread(head, strip, head->strip, row, count, turned, to->dk);
         for (int i = still; i < head->weights; i++)
-            glu_contract(head, strip, head->k, keys + (head->moved + i - still) * width, row, b->dw[i], true);
+            glu_contract(head, strip, head->k, da + (i - still) * head->width, row, b->dw[i], true);
     }
 }
 
 void glu_backward(struct glu_head *head, const struct glu_gradients *to, float *room)
 {
     const struct backward b = divide(head, room);
-    glu_step(head, b.keys, b.keys_row);
+    glu_step(head, b.keys);
     read_back(head, to, &b);
     for (int i = 0; i < head->moved; i++)
         step_back(head, i, b.dw[i], b.dr[i]);

@@ -24,7 +24,7 @@ int64_t glu_row(int64_t width, int64_t blocks)
 int64_t glu_room(const ttt_launch *launch)
 {
     const int64_t width = glu_width(launch);
-    return (6 * launch->in[1].shape.size[2] + 2) * width + GLU_STRIP * glu_row(width, 2);
+    return (6 * launch->in[1].shape.size[2] + 2) * width + GLU_STRIP * glu_row(width, GLU_BLOCKS);
 }
 
 /* Tokens of a strip, in whole tiles, where strips are as few as can be. */
@@ -51,6 +51,7 @@ struct glu_head glu_open(const ttt_launch *launch, int64_t b, int64_t h, float *
         .v = q + 2 * a->heads * d,
         .strip_tokens = strip_of(tokens),
         .strip = room + 6 * matrix + 2 * width,
+        .strip_row = glu_row(width, GLU_BLOCKS),
         .scale = 1.0f / 3 / (float)tokens,
         .weights = a->switches.linear ? 1 : 2,
         .moved = a->switches.linear || a->switches.last_only ? 1 : 2,
@@ -124,23 +125,27 @@ void glu_contract(const struct glu_head *head, struct glu_strip strip, const flo
                  (struct glu_factor){m, m_row, TTT_PANEL_WIDTH}, sum, head->width, add);
 }
 
-/* a1 = v silu(z2) and a2 = v z1 silu'(z2) of a token; a1, a2 may lie over z1, z2. */
-static void key_factors(int64_t d, const float *v, const float *z1, const float *z2, float *a1, float *a2)
+/* s = sigmoid(z2), a1 = v silu(z2) and a2 = v z1 silu'(z2) of a token; a1, a2 may lie over z1, z2. */
+static void key_factors(int64_t d, const float *v, const float *z1, const float *z2, float *s, float *a1,
+                        float *a2)
 {
 #pragma omp simd
     for (int64_t c = 0; c < d; c++) {
-        const float s = ttt_fast_sigmoid(z2[c]), gated = v[c] * z2[c] * s;
-        a2[c] = v[c] * z1[c] * ttt_fast_silu_grad(z2[c], s);
+        const float sigmoid = ttt_fast_sigmoid(z2[c]), gated = v[c] * z2[c] * sigmoid;
+        s[c] = sigmoid;
+        a2[c] = v[c] * z1[c] * ttt_fast_silu_grad(z2[c], sigmoid);
         a1[c] = gated;
     }
 }
 
-/* a1 alone. */
-static void gate(int64_t d, const float *v, const float *z2, float *a1)
+/* s and a1 alone. */
+static void gate(int64_t d, const float *v, const float *z2, float *s, float *a1)
 {
 #pragma omp simd
-    for (int64_t c = 0; c < d; c++)
-        a1[c] = v[c] * z2[c] * ttt_fast_sigmoid(z2[c]);
+    for (int64_t c = 0; c < d; c++) {
+        s[c] = ttt_fast_sigmoid(z2[c]);
+        a1[c] = v[c] * z2[c] * s[c];
+    }
 }
 
 /* w' = w + rate r / (n + 1), by columns. */
@@ -160,27 +165,28 @@ static void move(const struct glu_head *head, int i)
                 head->w[i][r * width + c] + head->rate / (norm[c] + 1) * head->step[i][r * width + c];
 }
 
-void glu_step(const struct glu_head *head, float *z, int64_t z_row)
+void glu_step(const struct glu_head *head, float *kept)
 {
-    const int64_t d = head->d, width = head->width, a_row = glu_row(width, 2);
+    const int64_t d = head->d, width = head->width, row = kept ? glu_row(width, GLU_KEPT) : head->strip_row;
     for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
-        float *of_strip = z ? z + first * z_row : head->strip;
-        const int64_t row = z ? z_row : a_row;
+        float *z = kept ? kept + first * row : head->strip;
         /* The inner gradient asks for z1 and z2, for z2, or for nothing. */
-        glu_features(head, strip, head->k, head->w, head->moved == 2 ? 0 : 1, head->weights, of_strip, row);
+        glu_features(head, strip, head->k, head->w, head->moved == 2 ? 0 : 1, head->weights, z, row);
         for (int64_t t = 0; t < strip.count; t++) {
-            const float *v = head->v + (first + t) * head->row, *z1 = of_strip + t * row, *z2 = z1 + width;
-            float *a = head->strip + t * a_row;
+            const float *v = head->v + (first + t) * head->row;
+            float *z1 = z + t * row, *z2 = z1 + width, *s = z2 + width,
+                  *a = head->strip + t * head->strip_row;
             if (head->moved == 2)
-                key_factors(d, v, z1, z2, a, a + width);
+                key_factors(d, v, z1, z2, s, a, a + width);
             else if (head->weights == 2)
-                gate(d, v, z2, a);
+                gate(d, v, z2, s, a);
             else
                 memcpy(a, v, (size_t)d * sizeof *v);
         }
         for (int i = 0; i < head->moved; i++)
-            glu_contract(head, strip, head->k, head->strip + i * width, a_row, head->step[i], first > 0);
+            glu_contract(head, strip, head->k, head->strip + i * width, head->strip_row, head->step[i],
+                         first > 0);
     }
     for (int i = 0; i < head->moved; i++)
         move(head, i);
@@ -189,7 +195,7 @@ void glu_step(const struct glu_head *head, float *z, int64_t z_row)
 void glu_read(const struct glu_head *head, float *y, int64_t y_row)
 {
     const bool gated = head->weights > 1;
-    const int64_t width = head->width, row = glu_row(width, 2);
+    const int64_t width = head->width, row = head->strip_row;
     for (int64_t first = 0; first < head->tokens; first += head->strip_tokens) {
         const struct glu_strip strip = glu_strip_at(head, first);
         glu_features(head, strip, head->q, head->moved_w, 0, head->weights, head->strip, row);

@@ -19,7 +19,8 @@ struct glu_head {
     float *w[2], *moved_w[2]; /* (d, width): w, w' */
     float *step[2];           /* (d, width): r = k^T a */
     float *norm[2];           /* (width): that of g's columns, or 0 where they are not conditioned */
-    float *strip;             /* (strip, 2 width), rows glu_row(width, 2) apart */
+    float *strip;             /* (strip, GLU_BLOCKS width) */
+    int64_t strip_row;
 
     int64_t strip_tokens; /* most in a strip: all have nearly as many */
 
@@ -29,6 +30,8 @@ struct glu_head {
 
 enum { GLU_AHEAD = 5 };   /* most */
 enum { GLU_STRIP = 108 }; /* tokens, most: 18 tiles of the panel kernel */
+enum { GLU_BLOCKS = 4 };  /* matrices side by side in a strip, */
+enum { GLU_KEPT = 3 };    /* and of what is kept of the keys */
 
 /* A strip of tokens. */
 struct glu_strip {
@@ -72,8 +75,9 @@ void glu_features(const struct glu_head *head, struct glu_strip strip, const flo
 void glu_contract(const struct glu_head *head, struct glu_strip strip, const float *x, const float *m,
                   int64_t m_row, float *sum, bool add);
 
-/* r and w' from the keys.  z: NULL, or where z1 and z2 of all tokens are kept, rows z_row apart. */
-void glu_step(const struct glu_head *head, float *z, int64_t z_row);
+/* r and w' from the keys.  kept: NULL, or where z1, z2 and the sigmoid of z2 are kept, (tokens, GLU_KEPT
+ * width), as far as the variant has them. */
+void glu_step(const struct glu_head *head, float *kept);
 
 /* y (tokens, d), rows y_row apart, of the head's queries. */
 void glu_read(const struct glu_head *head, float *y, int64_t y_row);

@@ -187,7 +187,7 @@ static void head_forward(const ttt_launch *launch, const struct places *p, int64
     const int64_t heads = launch->in[1].shape.size[1], row = (heads + 1) * head.d;
     float *y = (float *)launch->out[0].data + i / heads * head.tokens * row + i % heads * head.d;
     glu_ask(&head, y, row, BEFORE_READING);
-    glu_step(&head, NULL, 0);
+    glu_step(&head, NULL);
     glu_read(&head, y, row);
 }
 
