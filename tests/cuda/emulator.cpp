@@ -257,12 +257,12 @@ void reset_block()
     }
 }
 
-void run_block(uint64_t number, size_t shared_bytes)
+void run_block(uint64_t number, bool descending, size_t shared_bytes)
 {
     blockIdx = {static_cast<unsigned>(number % gridDim.x),
                 static_cast<unsigned>(number / gridDim.x % gridDim.y),
                 static_cast<unsigned>(number / gridDim.x / gridDim.y)};
-    block.descending = !block.descending;
+    block.descending = descending;
     reset_block();
     emulated_poison_shared();
     std::memset(block.shared, 0xff, shared_bytes);
@@ -288,7 +288,7 @@ void *allocate_shared(size_t bytes)
 
 void emulated_run(dim3 grid, dim3 threads, size_t shared_bytes, const std::function<void()> &kernel)
 {
-    static bool blocks_descending = true;
+    static bool descending = true;
     const std::lock_guard<std::mutex> lock(launching);
     emulated_count_launch();
     const uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
@@ -299,10 +299,12 @@ void emulated_run(dim3 grid, dim3 threads, size_t shared_bytes, const std::funct
     index_threads();
     block.kernel = &kernel;
     block.shared = allocate_shared(shared_bytes);
-    block.descending = blocks_descending;
-    blocks_descending = !blocks_descending;
-    for (uint64_t i = 0; i < blocks; i++)
-        run_block(blocks_descending ? blocks - 1 - i : i, shared_bytes);
+    const long order = emulated_switch("EMULATED_ORDER");
+    descending = order ? order > 1 : !descending;
+    for (uint64_t i = 0; i < blocks; i++) {
+        const uint64_t number = descending ? blocks - 1 - i : i;
+        run_block(number, descending == (number % 2 == 0), shared_bytes);
+    }
     std::free(block.shared);
 }
 

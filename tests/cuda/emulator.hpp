@@ -1,9 +1,9 @@
 /* Runs kernels on the CPU: blocks one after another, the threads of a block as fibers.
  *
  * A fiber gives way only at a barrier or a collective.  Every other block runs its threads in descending
- * order, and every other launch its blocks, so that results which depend on the order differ from those of
- * the CPU. What would hang or be undefined on a GPU ends the program, with the block and the thread in the
- * message.
+ * order, and every other launch its blocks and the threads of each the other way round, so that results which
+ * depend on the order differ. What would hang or be undefined on a GPU ends the program, with the block and
+ * the thread in the message.
  */
 #ifndef TESTS_CUDA_EMULATOR_HPP
 #define TESTS_CUDA_EMULATOR_HPP

@@ -13,6 +13,10 @@
 /* Runs the plan; fails the running test when a launch oversteps or gives other bits on buffers of its own. */
 void op_guard_run(ttt_plan *plan);
 
+/* Runs the launches on buffers of their own alone: half the work, for a caller who compares what the plan
+ * gives then with what it gives as it is.  Where that differs op_guard_run names the launch. */
+void op_guard_run_apart(ttt_plan *plan);
+
 /* How many nodes of the plan are of this operator and run by this row. */
 int op_guard_count(const ttt_plan *plan, const char *op, const char *row);
 

@@ -252,10 +252,12 @@ void op_plan_run(struct op_plan *o, bool guarded, struct op_results *results)
     guarded_device_poison(o->device);
     ttt_store_touch(o->store, NULL);
     write_all(o);
+    setenv("EMULATED_ORDER", guarded ? "1" : "2", 1); /* of threads, where CUDA is emulated */
     if (guarded)
-        op_guard_run(o->plan);
+        op_guard_run_apart(o->plan);
     else
         check_ok(ttt_plan_run(o->plan));
+    unsetenv("EMULATED_ORDER");
     guarded_device_check(o->device);
     read_all(o, results);
 }

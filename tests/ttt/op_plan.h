@@ -53,8 +53,9 @@ bool op_has_row(const ttt_operator *op, ttt_device_kind kind);
 /* An operator that the plan needs and that has no row at all for the device; NULL: there is none. */
 const char *op_plan_lacks(const struct op_plan *o);
 
-/* Fills all memory with NaN, writes inputs and variables, runs, and reads everything.  `guarded`: launch by
- * launch, each on buffers of its own between guard zones (op_guard.h). */
+/* Fills all memory with NaN, writes inputs and variables, runs, and reads everything.  `guarded`: every
+ * launch on buffers of its own between guard zones (op_guard.h).  An emulated device runs threads in
+ * opposite orders with and without. */
 void op_plan_run(struct op_plan *o, bool guarded, struct op_results *results);
 void op_results_clear(struct op_results *results);
 
