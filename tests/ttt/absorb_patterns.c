@@ -141,14 +141,14 @@ static ttt_tensor add_broadcast(ttt_graph *g, const struct operands *x)
 
 static ttt_tensor add_strided(ttt_graph *g, const struct operands *x)
 {
-    ttt_tensor turned = ttt_reshape(g, x->c, ttt_dims(BATCH, columns(g, x), M));
-    return ttt_add(g, product(g, x), ttt_transpose(g, turned, 1, 2));
+    ttt_tensor transposed = ttt_reshape(g, x->c, ttt_dims(BATCH, columns(g, x), M));
+    return ttt_add(g, product(g, x), ttt_transpose(g, transposed, 1, 2));
 }
 
 static ttt_tensor add_transposed(ttt_graph *g, const struct operands *x)
 {
-    ttt_tensor turned = ttt_reshape(g, x->c, ttt_dims(BATCH, columns(g, x), M));
-    return ttt_add(g, ttt_transpose(g, product(g, x), 1, 2), turned);
+    ttt_tensor transposed = ttt_reshape(g, x->c, ttt_dims(BATCH, columns(g, x), M));
+    return ttt_add(g, ttt_transpose(g, product(g, x), 1, 2), transposed);
 }
 
 static ttt_tensor square(ttt_graph *g, const struct operands *x)

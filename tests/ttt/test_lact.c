@@ -18,8 +18,8 @@ static void detached_tensors_are_constants(void **state)
     struct graph_fixture f;
     graph_fixture_open(&f);
     ttt_tensor x = graph_fixture_input(&f, "x", ttt_dims(2, 3)), gradient;
-    ttt_tensor turned = ttt_transpose(f.graph, x, 0, 1);
-    ttt_tensor y = ttt_sum(f.graph, ttt_mul(f.graph, turned, ttt_detach(f.graph, turned)), 3);
+    ttt_tensor transposed = ttt_transpose(f.graph, x, 0, 1);
+    ttt_tensor y = ttt_sum(f.graph, ttt_mul(f.graph, transposed, ttt_detach(f.graph, transposed)), 3);
     ttt_gradient(f.graph, y, &x, 1, &gradient);
     ttt_output(f.graph, "y", y);
     ttt_output(f.graph, "gradient", gradient);

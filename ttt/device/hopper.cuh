@@ -21,28 +21,6 @@
 
 enum { WARPGROUP = 128, TILE_ROW = 64 /* bf16 of a tile's row */, TILE_ALIGNMENT = 1024 };
 
-/* Launches a kernel in clusters of two blocks; the grid is even. */
-template <class... Parameters, class... Arguments>
-ttt_status enqueue_in_pairs(const ttt_launch *launch, void (*kernel)(Parameters...), dim3 grid, dim3 block,
-                            size_t shared_bytes, Arguments... arguments)
-{
-    cudaLaunchAttribute pairs = {};
-    cudaLaunchConfig_t config = {};
-    pairs.id = cudaLaunchAttributeClusterDimension;
-    pairs.val.clusterDim = {2, 1, 1};
-    config.gridDim = grid;
-    config.blockDim = block;
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = ttt_cuda_stream(launch->device);
-    config.attrs = &pairs;
-    config.numAttrs = 1;
-    TRY(ttt_cuda_check(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes),
-        "asking for shared memory"));
-    return ttt_cuda_check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
-                          "launching a kernel");
-}
-
 #if TTT_HOPPER
 
 __device__ inline uint32_t shared_address(const void *p)
@@ -60,10 +38,6 @@ __device__ inline void barrier_init(uint64_t *barrier, int arrivals)
 __device__ inline void barriers_are_ready()
 {
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-}
-__device__ inline void barrier_arrive(uint64_t *barrier)
-{
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 /* Arrives, and adds to the bytes that the phase waits for. */
 __device__ inline void barrier_expect(uint64_t *barrier, uint32_t bytes)
@@ -182,13 +156,12 @@ template <int N> __device__ inline void leave_registers()
 
 /* ---- products of a warpgroup ---- */
 
-/* How the tensor cores find an operand in tiles: `across` bytes from one tile of 64 columns to the next, used
- * where columns are not the dimension summed over; 8 rows are 1024 bytes. */
-__device__ inline uint64_t tile_operand(const void *tile, int across = 16)
+/* How the tensor cores find an operand in a tile: 8 rows are 1024 bytes. */
+__device__ inline uint64_t tile_operand(const void *tile)
 {
-    const uint64_t swizzle_128 = 1;
-    return (uint64_t)(shared_address(tile) >> 4 & 0x3FFF) | (uint64_t)(across >> 4) << 16 |
-           (uint64_t)(1024 >> 4) << 32 | swizzle_128 << 62;
+    const uint64_t unread = 1, swizzle_128 = 1;
+    return (uint64_t)(shared_address(tile) >> 4 & 0x3FFF) | unread << 16 | (uint64_t)(1024 >> 4) << 32 |
+           swizzle_128 << 62;
 }
 
 __device__ inline void products_begin()
@@ -208,55 +181,46 @@ template <int N> __device__ inline void products_wait()
 #define ACCUMULATORS_8(c, i)                                                                                 \
     "+f"(c[i]), "+f"(c[i + 1]), "+f"(c[i + 2]), "+f"(c[i + 3]), "+f"(c[i + 4]), "+f"(c[i + 5]),              \
         "+f"(c[i + 6]), "+f"(c[i + 7])
-#define ACCUMULATORS_32(c, i)                                                                                \
-    ACCUMULATORS_8(c, i), ACCUMULATORS_8(c, i + 8), ACCUMULATORS_8(c, i + 16), ACCUMULATORS_8(c, i + 24)
-#define REGISTERS_0_31                                                                                       \
+#define ACCUMULATORS_64(c, i)                                                                                \
+    ACCUMULATORS_8(c, i), ACCUMULATORS_8(c, i + 8), ACCUMULATORS_8(c, i + 16), ACCUMULATORS_8(c, i + 24),    \
+        ACCUMULATORS_8(c, i + 32), ACCUMULATORS_8(c, i + 40), ACCUMULATORS_8(c, i + 48),                     \
+        ACCUMULATORS_8(c, i + 56)
+#define REGISTERS_0_63                                                                                       \
     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, "                  \
-    "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define REGISTERS_32_63                                                                                      \
-    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, "                  \
-    "%49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
-#define REGISTERS_64_95                                                                                      \
+    "%19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, "                  \
+    "%36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, "                  \
+    "%53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define REGISTERS_64_127                                                                                     \
     "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, "                  \
-    "%81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
-#define REGISTERS_96_127                                                                                     \
-    "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, "                       \
-    "%110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, "                   \
-    "%124, %125, %126, %127"
-#define PRODUCT(columns, registers, a_operand, b_operand, adds_operand, turned_operand, ...)                 \
+    "%81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, "                  \
+    "%98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "                     \
+    "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, "                   \
+    "%126, %127"
+#define PRODUCT(columns, registers, a_operand, b_operand, adds_operand, ...)                                 \
     asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " adds_operand ", 0;\n"                             \
                  "wgmma.mma_async.sync.aligned.m64n" columns "k16.f32.bf16.bf16 {" registers "}, " a_operand \
-                 ", " b_operand ", adds, 1, 1, 0, " turned_operand ";\n}"                                    \
+                 ", " b_operand ", adds, 1, 1, 0, 0;\n}"                                                     \
                  : __VA_ARGS__                                                                               \
-                 : "l"(a), "l"(b), "r"((int)adds), "n"(B_TURNED))
+                 : "l"(a), "l"(b), "r"((int)adds))
 
-/* c (64 x N, f32) = a (64 x 16) b (16 x N), added to c if `adds`; N is 64, 128, 192 or 256.  The rows of a
- * are rows of its tile, so are the columns of b, unless B_TURNED: then its rows are. Warp w of the group has
- * rows 16 w to 16 w + 15, and of every 8 columns c[0] to c[3] as in multiply_add. */
-template <int N, bool B_TURNED = false>
-__device__ inline void multiply_tiles(float (&c)[128], uint64_t a, uint64_t b, bool adds)
+/* c (64 x N, f32) = a (64 x 16) b (16 x N), added to c if `adds`; N is 128 or 256.  The rows of a are rows of
+ * its tile, and so are the columns of b.  Warp w of the group has rows 16 w to 16 w + 15, and of every 8
+ * columns c[0] to c[3] as in multiply_add. */
+template <int N> __device__ inline void multiply_tiles(float (&c)[128], uint64_t a, uint64_t b, bool adds)
 {
-    if constexpr (N == 64)
-        PRODUCT("64", REGISTERS_0_31, "%32", "%33", "%34", "%35", ACCUMULATORS_32(c, 0));
-    else if constexpr (N == 128)
-        PRODUCT("128", REGISTERS_0_31 ", " REGISTERS_32_63, "%64", "%65", "%66", "%67", ACCUMULATORS_32(c, 0),
-                ACCUMULATORS_32(c, 32));
-    else if constexpr (N == 192)
-        PRODUCT("192", REGISTERS_0_31 ", " REGISTERS_32_63 ", " REGISTERS_64_95, "%96", "%97", "%98", "%99",
-                ACCUMULATORS_32(c, 0), ACCUMULATORS_32(c, 32), ACCUMULATORS_32(c, 64));
+    static_assert(N == 128 || N == 256);
+    if constexpr (N == 128)
+        PRODUCT("128", REGISTERS_0_63, "%64", "%65", "%66", ACCUMULATORS_64(c, 0));
     else
-        PRODUCT("256", REGISTERS_0_31 ", " REGISTERS_32_63 ", " REGISTERS_64_95 ", " REGISTERS_96_127, "%128",
-                "%129", "%130", "%131", ACCUMULATORS_32(c, 0), ACCUMULATORS_32(c, 32), ACCUMULATORS_32(c, 64),
-                ACCUMULATORS_32(c, 96));
+        PRODUCT("256", REGISTERS_0_63 ", " REGISTERS_64_127, "%128", "%129", "%130", ACCUMULATORS_64(c, 0),
+                ACCUMULATORS_64(c, 64));
 }
 
 #undef PRODUCT
 #undef ACCUMULATORS_8
-#undef ACCUMULATORS_32
-#undef REGISTERS_0_31
-#undef REGISTERS_32_63
-#undef REGISTERS_64_95
-#undef REGISTERS_96_127
+#undef ACCUMULATORS_64
+#undef REGISTERS_0_63
+#undef REGISTERS_64_127
 
 #endif
 #endif

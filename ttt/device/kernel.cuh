@@ -24,6 +24,31 @@ enum { WARP = 32 };
 
 /* ---- host ---- */
 
+#ifndef TTT_CUDA_EMULATED
+/* As enqueue, in clusters of so many blocks, which divide the grid; 1: without. */
+template <class... Parameters, class... Arguments>
+ttt_status enqueue_in_clusters(const ttt_launch *launch, unsigned cluster, void (*kernel)(Parameters...),
+                               dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments)
+{
+    if (shared_bytes > 0) /* the limit that has to be raised counts static shared memory too */
+        TRY(ttt_cuda_check(
+            cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes),
+            "asking for shared memory"));
+    cudaLaunchAttribute clusters = {};
+    clusters.id = cudaLaunchAttributeClusterDimension;
+    clusters.val.clusterDim = {cluster, 1, 1};
+    cudaLaunchConfig_t config = {};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = ttt_cuda_stream(launch->device);
+    config.attrs = &clusters;
+    config.numAttrs = cluster > 1;
+    return ttt_cuda_check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
+                          "launching a kernel");
+}
+#endif
+
 /* Launches a kernel on the device's stream; grid and block of 0 threads are an error of ours. */
 template <class... Parameters, class... Arguments>
 ttt_status enqueue(const ttt_launch *launch, void (*kernel)(Parameters...), dim3 grid, dim3 block,
@@ -34,17 +59,7 @@ ttt_status enqueue(const ttt_launch *launch, void (*kernel)(Parameters...), dim3
     emulate_launch(grid, block, shared_bytes, [=] { kernel(static_cast<Parameters>(arguments)...); });
     return TTT_OK;
 #else
-    if (shared_bytes > 0) /* the limit that has to be raised counts static shared memory too */
-        TRY(ttt_cuda_check(
-            cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes),
-            "asking for shared memory"));
-    cudaLaunchConfig_t config = {};
-    config.gridDim = grid;
-    config.blockDim = block;
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = ttt_cuda_stream(launch->device);
-    return ttt_cuda_check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
-                          "launching a kernel");
+    return enqueue_in_clusters(launch, 1, kernel, grid, block, shared_bytes, arguments...);
 #endif
 }
 
@@ -69,7 +84,28 @@ static inline dim3 grid_for(const ttt_launch *launch, int64_t count, int size)
     return dim3((unsigned)(all < resident ? all : resident));
 }
 
+/* A number to divide by without a division, exactly, what is below 2^31.
+ * Granlund, Montgomery, "Division by invariant integers using multiplication", 1994. */
+struct divisor {
+    uint32_t d, multiplier, shift;
+};
+
+/* Of d >= 1. */
+static inline divisor divisor_of(uint32_t d)
+{
+    divisor by = {d, 0, 0};
+    while (d > 2ULL << by.shift)
+        by.shift++;
+    by.multiplier = (uint32_t)(((1ULL << (32 + by.shift)) + d - 1) / d);
+    return by;
+}
+
 /* ---- device: elements ---- */
+
+__device__ inline uint32_t divide(uint32_t n, divisor by)
+{
+    return by.d == 1 ? n : __umulhi(n, by.multiplier) >> by.shift;
+}
 
 __device__ inline float to_float(float x)
 {

@@ -67,8 +67,8 @@ static bool is_square(const ttt_graph *g, ttt_tensor x)
 }
 
 /* Whether Newton-Schulz goes through the directions of all three fast weights at once, to fill a GPU: w[1]'s
- * must be turned for that, unless they are square, which pays where samples and heads, the first dimensions
- * of `like`, are few. */
+ * must be transposed for that, unless they are square, which pays where samples and heads, the first
+ * dimensions of `like`, are few. */
 static bool goes_as_one(const ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
                         ttt_tensor like)
 {
@@ -79,8 +79,8 @@ static bool goes_as_one(const ttt_graph *g, const ttt_lact_options *options, con
     return is_square(g, fast->w[0]) || ttt_size(g, like, 0) * ttt_size(g, like, 1) < FEW_MATRICES;
 }
 
-static bool turns(const ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
-                  ttt_tensor like)
+static bool goes_transposed(const ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
+                            ttt_tensor like)
 {
     return goes_as_one(g, options, fast, like) && !is_square(g, fast->w[0]);
 }
@@ -99,8 +99,8 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
     ttt_tensor act = ttt_silu(g, gate), hidden = ttt_mul(g, act, up);
     ttt_tensor pull = pull_of(g, options, fast, hidden, v);
     ttt_tensor weighted = rated(g, options, hidden, rate[1]);
-    direction[1] =
-        turns(g, options, fast, k) ? over_tokens(g, pull, weighted) : over_tokens(g, weighted, pull);
+    direction[1] = goes_transposed(g, options, fast, k) ? over_tokens(g, pull, weighted)
+                                                        : over_tokens(g, weighted, pull);
     if (options->variant.update == TTT_UPDATE_LAST)
         return;
     ttt_tensor back = ttt_matmul(g, pull, ttt_transpose(g, fast->w[1], -1, -2));
@@ -122,7 +122,7 @@ static void condition(ttt_graph *g, const ttt_lact_options *options, const ttt_l
     const int64_t batch = ttt_size(g, step[0], 0);
     ttt_tensor whole = ttt_newton_schulz(g, ttt_concat(g, step, 3, 0), options->muon_steps);
     ttt_split(g, whole, 0, 3, (int64_t[]){batch, batch, batch}, step);
-    if (turns(g, options, fast, step[1]))
+    if (goes_transposed(g, options, fast, step[1]))
         step[1] = ttt_transpose(g, step[1], -1, -2);
 }
 

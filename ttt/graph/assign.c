@@ -37,21 +37,13 @@ static bool could_hold(const ttt_plan *plan, const struct plan_uses *uses, ttt_t
            !plan_is_output(plan, from) && is_made_anew(plan, from);
 }
 
-/* All views of a storage become views of another. */
-static void move(ttt_plan *plan, int from, int to)
-{
-    for (int i = 0; i < plan->n_tensors; i++)
-        if (plan->tensors[i].storage == from)
-            plan->tensors[i].storage = to;
-}
-
 static void place_values(ttt_plan *plan, const struct plan_uses *uses, struct plan_node *assignment)
 {
     int kept = 0;
     for (int i = 0; i < assignment->n_in; i += 2) {
         const ttt_tensor variable = assignment->in[i], x = assignment->in[i + 1];
         if (could_hold(plan, uses, variable, x)) {
-            move(plan, storage_of(plan, x), storage_of(plan, variable));
+            plan_move_views(plan, storage_of(plan, x), storage_of(plan, variable), 0);
             continue;
         }
         assignment->in[kept++] = variable;

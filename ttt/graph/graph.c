@@ -257,17 +257,16 @@ bool ttt_is_contiguous(const ttt_graph *graph, ttt_tensor x)
     return ttt_operand_contiguous(&operand);
 }
 
+ttt_operand operand_of_tensor(const struct tensor *tensor)
+{
+    ttt_operand operand = {.dtype = tensor->dtype, .shape = tensor->shape, .symmetric = tensor->symmetric};
+    memcpy(operand.stride, tensor->stride, sizeof operand.stride);
+    return operand;
+}
+
 ttt_operand operand_of(const ttt_graph *graph, ttt_tensor x)
 {
-    ttt_operand operand = {0};
-    if (ttt_exists(x)) {
-        const struct tensor *tensor = tensor_at(graph, x);
-        operand.dtype = tensor->dtype;
-        operand.shape = tensor->shape;
-        memcpy(operand.stride, tensor->stride, sizeof operand.stride);
-        operand.symmetric = tensor->symmetric;
-    }
-    return operand;
+    return ttt_exists(x) ? operand_of_tensor(tensor_at(graph, x)) : (ttt_operand){0};
 }
 
 /* A node with its inputs, and room for its outputs; NULL when there is no memory. */

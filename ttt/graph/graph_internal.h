@@ -66,6 +66,9 @@ struct ttt_graph {
 
 const struct tensor *tensor_at(const ttt_graph *graph, ttt_tensor x);
 
+/* What an operand has of a tensor: all but the data. */
+ttt_operand operand_of_tensor(const struct tensor *tensor);
+
 /* The operand of tensor x, with no data; a zeroed one for TTT_NONE. */
 ttt_operand operand_of(const ttt_graph *graph, ttt_tensor x);
 

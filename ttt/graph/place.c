@@ -71,18 +71,6 @@ static bool find_maker(const struct placing *p, const struct plan_node *join, in
     return false;
 }
 
-/* All views of a part become views of the whole, where the part lies `offset` elements from the start. */
-static void move(const struct placing *p, int part, const struct tensor *whole, int64_t offset)
-{
-    for (int i = 0; i < p->plan->n_tensors; i++) {
-        struct tensor *view = &p->plan->tensors[i];
-        if (view->storage != part)
-            continue;
-        view->storage = whole->storage;
-        view->offset += whole->offset + offset;
-    }
-}
-
 static void place(const struct placing *p, struct plan_node *join, int dimension)
 {
     const struct tensor *whole = tensor_of(p, join->out[0]);
@@ -92,7 +80,8 @@ static void place(const struct placing *p, struct plan_node *join, int dimension
         int output = 0;
         find_maker(p, join, dimension, i, &maker, &output);
         struct tensor *part = tensor_of(p, maker->out[output]);
-        move(p, part->storage, whole, start * whole->stride[dimension]);
+        plan_move_views(p->plan, part->storage, whole->storage,
+                        whole->offset + start * whole->stride[dimension]);
         memcpy(part->stride, whole->stride, sizeof part->stride);
         start += part->shape.size[dimension];
         if (i == 0)

@@ -134,15 +134,7 @@ ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node)
 
 static ttt_operand operand_in_plan(const ttt_plan *plan, ttt_tensor x)
 {
-    ttt_operand operand = {0};
-    if (ttt_exists(x)) {
-        const struct tensor *tensor = &plan->tensors[x.index];
-        operand.dtype = tensor->dtype;
-        operand.shape = tensor->shape;
-        memcpy(operand.stride, tensor->stride, sizeof operand.stride);
-        operand.symmetric = tensor->symmetric;
-    }
-    return operand;
+    return ttt_exists(x) ? operand_of_tensor(&plan->tensors[x.index]) : (ttt_operand){0};
 }
 
 bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x)

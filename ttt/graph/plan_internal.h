@@ -70,6 +70,9 @@ ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan);
 void plan_uses_destroy(struct plan_uses *uses);
 bool plan_is_output(const ttt_plan *plan, int storage);
 
+/* All views of storage `from` become views of `to`, so many elements further on. */
+void plan_move_views(ttt_plan *plan, int from, int to, int64_t offset);
+
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
 

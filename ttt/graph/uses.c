@@ -1,4 +1,5 @@
-/* Who writes and who reads each storage of a plan: what the passes that merge nodes ask. */
+/* Who writes and who reads each storage of a plan, and moving all that does: for the passes that merge nodes.
+ */
 #include <stdlib.h>
 
 #include "ttt/graph/plan_internal.h"
@@ -36,6 +37,16 @@ ttt_status plan_uses_create(struct plan_uses *uses, const ttt_plan *plan)
         return ttt_fail(TTT_MEMORY, "no memory to merge nodes of the graph");
     count_uses(uses, plan);
     return TTT_OK;
+}
+
+void plan_move_views(ttt_plan *plan, int from, int to, int64_t offset)
+{
+    for (int i = 0; i < plan->n_tensors; i++) {
+        if (plan->tensors[i].storage != from)
+            continue;
+        plan->tensors[i].storage = to;
+        plan->tensors[i].offset += offset;
+    }
 }
 
 bool plan_is_output(const ttt_plan *plan, int storage)

@@ -67,10 +67,10 @@ static void cut(ttt_graph *g, ttt_tensor whole, ttt_tensor part[3])
 /* The opposite. */
 static ttt_tensor join(ttt_graph *g, const ttt_tensor part[3])
 {
-    ttt_tensor turned[3];
+    ttt_tensor transposed[3];
     for (int i = 0; i < 3; i++)
-        turned[i] = ttt_transpose(g, part[i], 1, 2);
-    return ttt_concat(g, turned, 3, 2);
+        transposed[i] = ttt_transpose(g, part[i], 1, 2);
+    return ttt_concat(g, transposed, 3, 2);
 }
 
 static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)

@@ -38,18 +38,27 @@ static void add(struct graph *g, cudnnBackendDescriptor_t operation)
 
 /* ---- operations: each returns the tensor that it writes, its last argument ---- */
 
+/* How an operation computes: in f32. */
+static cudnnBackendDescriptor_t computation(struct graph *g, cudnnBackendDescriptorType_t kind,
+                                            cudnnBackendAttributeName_t precision)
+{
+    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    cudnnBackendDescriptor_t made = ttt_dnn_make(g->p, kind);
+    ttt_dnn_set(g->p, made, precision, CUDNN_TYPE_DATA_TYPE, 1, &type);
+    return made;
+}
+
 static cudnnBackendDescriptor_t product(struct graph *g, cudnnBackendDescriptor_t a,
                                         cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y)
 {
-    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    cudnnBackendDescriptor_t how = ttt_dnn_make(g->p, CUDNN_BACKEND_MATMUL_DESCRIPTOR);
-    ttt_dnn_set(g->p, how, CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
-    ttt_dnn_finalize(g->p, how);
+    cudnnBackendDescriptor_t f32 =
+        computation(g, CUDNN_BACKEND_MATMUL_DESCRIPTOR, CUDNN_ATTR_MATMUL_COMP_TYPE);
+    ttt_dnn_finalize(g->p, f32);
     cudnnBackendDescriptor_t operation = ttt_dnn_make(g->p, CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR);
     ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_MATMUL_ADESC, a);
     ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_MATMUL_BDESC, b);
     ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_MATMUL_CDESC, y);
-    ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_MATMUL_DESC, how);
+    ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_MATMUL_DESC, f32);
     add(g, operation);
     return y;
 }
@@ -59,13 +68,12 @@ static cudnnBackendDescriptor_t pointwise(struct graph *g, cudnnPointwiseMode_t 
                                           cudnnBackendDescriptor_t x, cudnnBackendDescriptor_t b,
                                           cudnnBackendDescriptor_t y)
 {
-    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    cudnnBackendDescriptor_t how = ttt_dnn_make(g->p, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-    ttt_dnn_set(g->p, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
-    ttt_dnn_set(g->p, how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type);
-    ttt_dnn_finalize(g->p, how);
+    cudnnBackendDescriptor_t function =
+        computation(g, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, CUDNN_ATTR_POINTWISE_MATH_PREC);
+    ttt_dnn_set(g->p, function, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
+    ttt_dnn_finalize(g->p, function);
     cudnnBackendDescriptor_t operation = ttt_dnn_make(g->p, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-    ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
+    ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, function);
     ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x);
     if (b)
         ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, b);
@@ -77,14 +85,14 @@ static cudnnBackendDescriptor_t pointwise(struct graph *g, cudnnPointwiseMode_t 
 /* Sums over the dimensions in which y has one element. */
 static cudnnBackendDescriptor_t sum(struct graph *g, cudnnBackendDescriptor_t x, cudnnBackendDescriptor_t y)
 {
-    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    const cudnnReduceTensorOp_t how_to = CUDNN_REDUCE_TENSOR_ADD;
-    cudnnBackendDescriptor_t how = ttt_dnn_make(g->p, CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
-    ttt_dnn_set(g->p, how, CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
-    ttt_dnn_set(g->p, how, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1, &how_to);
-    ttt_dnn_finalize(g->p, how);
+    const cudnnReduceTensorOp_t addition = CUDNN_REDUCE_TENSOR_ADD;
+    cudnnBackendDescriptor_t reduction =
+        computation(g, CUDNN_BACKEND_REDUCTION_DESCRIPTOR, CUDNN_ATTR_REDUCTION_COMP_TYPE);
+    ttt_dnn_set(g->p, reduction, CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1,
+                &addition);
+    ttt_dnn_finalize(g->p, reduction);
     cudnnBackendDescriptor_t operation = ttt_dnn_make(g->p, CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR);
-    ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_REDUCTION_DESC, how);
+    ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_REDUCTION_DESC, reduction);
     ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_REDUCTION_XDESC, x);
     ttt_dnn_refer(g->p, operation, CUDNN_ATTR_OPERATION_REDUCTION_YDESC, y);
     add(g, operation);
@@ -103,7 +111,7 @@ static cudnnBackendDescriptor_t view(struct graph *g, cudnnBackendDescriptor_t x
 
 /* ---- tensors ---- */
 
-static struct ttt_dnn_tensor turned(struct ttt_dnn_tensor x)
+static struct ttt_dnn_tensor transposed(struct ttt_dnn_tensor x)
 {
     const int64_t size = x.size[2], stride = x.stride[2];
     x.size[2] = x.size[3];
@@ -114,7 +122,8 @@ static struct ttt_dnn_tensor turned(struct ttt_dnn_tensor x)
 }
 
 /* One that never reaches memory. */
-static cudnnBackendDescriptor_t between(struct graph *g, cudnnDataType_t type, struct ttt_dnn_tensor like)
+static cudnnBackendDescriptor_t virtual_tensor(struct graph *g, cudnnDataType_t type,
+                                               struct ttt_dnn_tensor like)
 {
     like.type = type;
     like.place = TTT_DNN_VIRTUAL;
@@ -130,22 +139,22 @@ static struct ttt_dnn_tensor scores_of(const ttt_launch *launch)
 
 static cudnnBackendDescriptor_t scores(struct graph *g)
 {
-    return between(g, CUDNN_DATA_FLOAT, scores_of(g->launch));
+    return virtual_tensor(g, CUDNN_DATA_FLOAT, scores_of(g->launch));
 }
 
 /* Scores as (B, H, L, M), for a product of bf16. */
 static cudnnBackendDescriptor_t across(struct graph *g, cudnnBackendDescriptor_t x)
 {
-    return view(g, x, between(g, CUDNN_DATA_BFLOAT16, turned(scores_of(g->launch))));
+    return view(g, x, virtual_tensor(g, CUDNN_DATA_BFLOAT16, transposed(scores_of(g->launch))));
 }
 
-/* The library's products have rows on the left and columns on the right: k and v come turned. */
+/* The library's products have rows on the left and columns on the right: k and v come transposed. */
 static void make_tensors(const struct graph *g, cudnnBackendDescriptor_t tensor[TENSORS])
 {
     const ttt_operand *in = g->launch->in, *out = g->launch->out;
     tensor[Q] = ttt_dnn_make_tensor(g->p, Q, ttt_dnn_heads(&in[Q], false));
-    tensor[K] = ttt_dnn_make_tensor(g->p, K, turned(ttt_dnn_heads(&in[K], false)));
-    tensor[V] = ttt_dnn_make_tensor(g->p, V, turned(ttt_dnn_heads(&in[V], false)));
+    tensor[K] = ttt_dnn_make_tensor(g->p, K, transposed(ttt_dnn_heads(&in[K], false)));
+    tensor[V] = ttt_dnn_make_tensor(g->p, V, transposed(ttt_dnn_heads(&in[V], false)));
     tensor[Y] = ttt_dnn_make_tensor(g->p, Y, ttt_dnn_heads(&in[Y], true));
     tensor[DY] = ttt_dnn_make_tensor(g->p, DY, ttt_dnn_heads(&in[DY], true));
     for (int i = 0; i < 3; i++)
@@ -164,9 +173,9 @@ static void add_sums(struct graph *g, const cudnnBackendDescriptor_t tensor[TENS
 {
     const int64_t *q = g->launch->in[Q].shape.size, h = q[1], m = q[2], d = q[3];
     const struct ttt_dnn_tensor products = {.size = {q[0], h, m, d}, .stride = {h * m * d, m * d, h * d, 1}};
-    cudnnBackendDescriptor_t x = between(g, CUDNN_DATA_FLOAT, products);
+    cudnnBackendDescriptor_t x = virtual_tensor(g, CUDNN_DATA_FLOAT, products);
     pointwise(g, CUDNN_POINTWISE_MUL, tensor[DY], tensor[Y], x);
-    x = sum(g, x, between(g, CUDNN_DATA_FLOAT, ttt_dnn_statistic(g->launch)));
+    x = sum(g, x, virtual_tensor(g, CUDNN_DATA_FLOAT, ttt_dnn_statistic(g->launch)));
     pointwise(g, CUDNN_POINTWISE_MUL, x, tensor[ONE], tensor[SUM]);
 }
 
@@ -191,7 +200,7 @@ static cudnnBackendDescriptor_t make_graph(struct ttt_dnn_plan *p, const ttt_lau
     product(g, across(g, slopes), tensor[Q], tensor[DK]);
 
     const struct ttt_dnn_tensor k = ttt_dnn_heads(&launch->in[K], false);
-    product(g, slopes, view(g, tensor[K], between(g, CUDNN_DATA_FLOAT, k)), tensor[DQ]);
+    product(g, slopes, view(g, tensor[K], virtual_tensor(g, CUDNN_DATA_FLOAT, k)), tensor[DQ]);
     return ttt_dnn_make_graph(p, g->operations, g->count);
 }
 

@@ -15,9 +15,8 @@ struct norm_rows {
     const void *data;
     bool is_bf16;
     int rank; /* at least 1 */
-    uint32_t size[TTT_MAX_RANK];
-    int64_t stride[TTT_MAX_RANK];                           /* elements */
-    uint32_t multiplier[TTT_MAX_RANK], shift[TTT_MAX_RANK]; /* of quotients by size */
+    divisor size[TTT_MAX_RANK];
+    int64_t stride[TTT_MAX_RANK]; /* elements */
 };
 
 struct normalisation {
@@ -91,8 +90,8 @@ __device__ inline int64_t norm_row_start(const norm_rows &x, int row)
     uint32_t left = (uint32_t)row;
 #pragma unroll 1
     for (int i = 0; i < x.rank - 1; i++) {
-        const uint32_t quotient = __umulhi(left, x.multiplier[i]) >> x.shift[i];
-        start += (int64_t)(left - quotient * x.size[i]) * x.stride[i];
+        const uint32_t quotient = divide(left, x.size[i]);
+        start += (int64_t)(left - quotient * x.size[i].d) * x.stride[i];
         left = quotient;
     }
     return start + (int64_t)left * x.stride[x.rank - 1];

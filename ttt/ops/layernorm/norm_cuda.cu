@@ -1,35 +1,24 @@
 /* What layernorm and rmsnorm need to know of their operands on CUDA. */
 #include "ttt/ops/layernorm/norm.cuh"
 
-/* n / size is n * multiplier / 2^32 >> shift, for n < 2^31 and sizes above 1.
- * Granlund, Montgomery, "Division by invariant integers using multiplication", 1994. */
-static void find_multipliers(norm_rows &rows)
-{
-    for (int i = 0; i < rows.rank - 1; i++) {
-        const uint64_t size = rows.size[i];
-        while (size > 2ULL << rows.shift[i])
-            rows.shift[i]++;
-        rows.multiplier[i] = (uint32_t)(((1ULL << (32 + rows.shift[i])) + size - 1) / size);
-    }
-}
-
 norm_rows norm_rows_of(const ttt_operand *x)
 {
-    norm_rows rows = {x->data, x->dtype == TTT_BF16, 0, {}, {}, {}, {}};
+    norm_rows rows = {x->data, x->dtype == TTT_BF16, 0, {}, {}};
     for (int i = x->shape.rank - 2; i >= 0; i--) {
         const int64_t size = x->shape.size[i];
         const int inner = rows.rank - 1;
         if (size == 1)
             continue;
-        if (inner >= 0 && x->stride[i] == rows.stride[inner] * rows.size[inner]) {
-            rows.size[inner] *= (uint32_t)size;
+        if (inner >= 0 && x->stride[i] == rows.stride[inner] * rows.size[inner].d) {
+            rows.size[inner].d *= (uint32_t)size;
             continue;
         }
-        rows.size[rows.rank] = (uint32_t)size;
+        rows.size[rows.rank].d = (uint32_t)size;
         rows.stride[rows.rank++] = x->stride[i];
     }
     rows.rank = rows.rank ? rows.rank : 1;
-    find_multipliers(rows);
+    for (int i = 0; i < rows.rank - 1; i++)
+        rows.size[i] = divisor_of(rows.size[i].d);
     return rows;
 }
 

@@ -19,11 +19,6 @@ enum {
 
 namespace
 {
-/* To divide n by d without a division: exact while n * d < 2^32. */
-struct divisor {
-    uint32_t d, reciprocal;
-};
-
 struct pictures {
     int channels, height, width, p;
     bool channel_first;
@@ -38,15 +33,10 @@ struct spot {
 };
 } // namespace
 
-static __device__ inline int divide(int n, divisor by)
-{
-    return by.d == 1 ? n : (int)__umulhi((uint32_t)n, by.reciprocal);
-}
-
 /* The e-th element of a tile, in the order of pictures. */
 static __device__ inline spot in_picture_order(const pictures &s, int e)
 {
-    const int plane = e / WIDTH, channel = divide(plane, s.by_rows);
+    const int plane = e / WIDTH, channel = (int)divide(plane, s.by_rows);
     return {channel, plane - channel * s.tile_rows, e % WIDTH};
 }
 
@@ -55,7 +45,7 @@ static __device__ inline spot in_patch_order(const pictures &s, int e)
 {
     if (s.channel_first)
         return in_picture_order(s, e);
-    const int pixel = divide(e, s.by_channels);
+    const int pixel = (int)divide(e, s.by_channels);
     return {e - pixel * s.tile_channels, pixel / WIDTH, pixel % WIDTH};
 }
 
@@ -75,7 +65,8 @@ static __device__ inline int64_t picture_offset(const pictures &s, int64_t pictu
 static __device__ inline int64_t patch_offset(const pictures &s, int64_t picture, spot corner, spot at)
 {
     const int p = s.p, below = corner.row % p + at.row, beside = corner.column % p + at.column;
-    const int i = divide(below, s.by_p), u = below - i * p, j = divide(beside, s.by_p), v = beside - j * p;
+    const int i = (int)divide(below, s.by_p), u = below - i * p, j = (int)divide(beside, s.by_p),
+              v = beside - j * p;
     const int64_t patch =
         (picture * (s.height / p) + corner.row / p + i) * (s.width / p) + corner.column / p + j;
     const int64_t channel = corner.channel + at.channel;
@@ -112,11 +103,6 @@ static __global__ void __launch_bounds__(THREADS) move_tile(const pictures s, co
             to[CUT ? patch_offset(s, picture, corner, at) : picture_offset(s, picture, corner, at)] =
                 from_float<To>(tile[at.channel * s.tile_rows + at.row][at.column]);
     }
-}
-
-static divisor divisor_of(int d)
-{
-    return {(uint32_t)d, (uint32_t)((UINT64_C(0x100000000) + (uint64_t)d - 1) / (uint64_t)d)};
 }
 
 static int smaller(int64_t a, int64_t b)

@@ -99,6 +99,22 @@ struct ttt_symmetric_size ttt_symmetric_size_of(const ttt_launch *launch)
     return size;
 }
 
+struct ttt_symmetric_matrix ttt_symmetric_matrix_of(const ttt_launch *launch, int64_t batch)
+{
+    const struct ttt_symmetric_attributes *attributes = launch->attributes;
+    const struct ttt_symmetric_size s = ttt_symmetric_size_of(launch);
+    const float *a = launch->in[0].data, *b = launch->in[1].data, *c = launch->in[2].data;
+    return (struct ttt_symmetric_matrix){.a = a + batch * s.n * s.k,
+                                         .b = b ? b + batch * s.n * s.k : NULL,
+                                         .c = c ? c + batch * s.n * s.n : NULL,
+                                         .y = (float *)launch->out[0].data + batch * s.n * s.n,
+                                         .n = s.n,
+                                         .k = s.k,
+                                         .alpha = attributes->alpha,
+                                         .beta = attributes->beta,
+                                         .shift = attributes->shift};
+}
+
 /* Of the elements on and below the diagonal. */
 static ttt_cost symmetric_cost(const ttt_launch *launch)
 {

@@ -42,52 +42,28 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* One matrix. */
-struct problem {
-    const float *a, *b, *c; /* b, c: NULL where there are none */
-    float *y;
-    int n, k;
-    float alpha, beta, shift;
-};
-
-static struct problem problem_of(const ttt_launch *launch, int64_t batch)
-{
-    const struct ttt_symmetric_attributes *attributes = launch->attributes;
-    const struct ttt_symmetric_size s = ttt_symmetric_size_of(launch);
-    const float *a = launch->in[0].data, *b = launch->in[1].data, *c = launch->in[2].data;
-    return (struct problem){.a = a + batch * s.n * s.k,
-                            .b = b ? b + batch * s.n * s.k : NULL,
-                            .c = c ? c + batch * s.n * s.n : NULL,
-                            .y = (float *)launch->out[0].data + batch * s.n * s.n,
-                            .n = (int)s.n,
-                            .k = (int)s.k,
-                            .alpha = attributes->alpha,
-                            .beta = attributes->beta,
-                            .shift = attributes->shift};
-}
-
-static void multiply_tile(const struct problem *p, int64_t row, int64_t column)
+static void multiply_tile(const struct ttt_symmetric_matrix *p, int64_t row, int64_t column)
 {
     const int64_t i = row * SIDE, j = column * SIDE;
-    const int rows = (int)smaller(SIDE, p->n - i), columns = (int)smaller(SIDE, p->n - j);
+    const int rows = (int)smaller(SIDE, p->n - i), columns = (int)smaller(SIDE, p->n - j), n = (int)p->n,
+              k = (int)p->k;
     const float *a = p->a + i * p->k, *b = p->b ? p->b + j * p->k : NULL;
     float *y = p->y + i * p->n + j;
     if (row == column && b) {
-        cblas_ssyr2k(CblasRowMajor, CblasLower, CblasNoTrans, rows, p->k, p->alpha, a, p->k, b, p->k, 0, y,
-                     p->n);
+        cblas_ssyr2k(CblasRowMajor, CblasLower, CblasNoTrans, rows, k, p->alpha, a, k, b, k, 0, y, n);
     } else if (row == column) {
-        cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, rows, p->k, p->alpha, a, p->k, 0, y, p->n);
+        cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, rows, k, p->alpha, a, k, 0, y, n);
     } else {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, p->k, p->alpha, a, p->k,
-                    b ? b : p->a + j * p->k, p->k, 0, y, p->n);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, k, p->alpha, a, k,
+                    b ? b : p->a + j * k, k, 0, y, n);
         if (b)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, p->k, p->alpha,
-                        p->b + i * p->k, p->k, p->a + j * p->k, p->k, 1, y, p->n);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, k, p->alpha, p->b + i * k, k,
+                        p->a + j * k, k, 1, y, n);
     }
 }
 
 /* Copies a block below the diagonal to its place above, and adds what is added. */
-static void mirror_block(const struct problem *p, int64_t row, int64_t column)
+static void mirror_block(const struct ttt_symmetric_matrix *p, int64_t row, int64_t column)
 {
     const int64_t n = p->n, last_row = smaller((row + 1) * MIRROR, n);
     for (int64_t i = row * MIRROR; i < last_row; i++) {
@@ -109,13 +85,13 @@ static ttt_status cblas_run(const ttt_launch *launch)
     int64_t row, column;
 #pragma omp parallel for num_threads(launch->threads) schedule(static) private(row, column)
     for (int64_t task = 0; task < s.batches * tiles; task++) {
-        const struct problem p = problem_of(launch, task / tiles);
+        const struct ttt_symmetric_matrix p = ttt_symmetric_matrix_of(launch, task / tiles);
         find_pair(task % tiles, &row, &column);
         multiply_tile(&p, row, column);
     }
 #pragma omp parallel for num_threads(launch->threads) schedule(static) private(row, column)
     for (int64_t task = 0; task < s.batches * blocks; task++) {
-        const struct problem p = problem_of(launch, task / blocks);
+        const struct ttt_symmetric_matrix p = ttt_symmetric_matrix_of(launch, task / blocks);
         find_pair(task % blocks, &row, &column);
         mirror_block(&p, row, column);
     }

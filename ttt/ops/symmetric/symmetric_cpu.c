@@ -26,37 +26,8 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* One matrix: y = alpha (left[0] right[0]^T + ...) + beta c + shift I. */
-struct problem {
-    const float *left[2], *right[2]; /* (n, k); n_terms of them */
-    int n_terms;
-    const float *c; /* (n, n), or NULL */
-    float *y;       /* (n, n) */
-    int64_t n, k;
-    float alpha, beta, shift;
-};
-
-static struct problem problem_of(const ttt_launch *launch, int64_t batch)
-{
-    const struct ttt_symmetric_attributes *attributes = launch->attributes;
-    const struct ttt_symmetric_size s = ttt_symmetric_size_of(launch);
-    const float *a = (const float *)launch->in[0].data + batch * s.n * s.k, *b = launch->in[1].data,
-                *c = launch->in[2].data;
-    b = b ? b + batch * s.n * s.k : NULL;
-    return (struct problem){.left = {a, b},
-                            .right = {b ? b : a, a},
-                            .n_terms = b ? 2 : 1,
-                            .c = c ? c + batch * s.n * s.n : NULL,
-                            .y = (float *)launch->out[0].data + batch * s.n * s.n,
-                            .n = s.n,
-                            .k = s.k,
-                            .alpha = attributes->alpha,
-                            .beta = attributes->beta,
-                            .shift = attributes->shift};
-}
-
 /* y = alpha sums + beta c in `count` places from `at` on; inlined with a constant count as a rule. */
-INLINE void finish_row(const struct problem *p, int64_t at, int64_t count, const float *sums)
+INLINE void finish_row(const struct ttt_symmetric_matrix *p, int64_t at, int64_t count, const float *sums)
 {
     float *y = p->y + at;
     const float *c = p->c ? p->c + at : NULL, alpha = p->alpha, beta = p->beta;
@@ -72,7 +43,7 @@ INLINE void finish_row(const struct problem *p, int64_t at, int64_t count, const
 }
 
 /* Finishes a square on the diagonal, of which the part below it is taken. */
-static void finish_diagonal(const struct problem *p, int64_t first, int64_t rows)
+static void finish_diagonal(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows)
 {
     for (int64_t i = first; i < first + rows; i++)
         for (int64_t j = first; j <= i; j++) {
@@ -83,8 +54,8 @@ static void finish_diagonal(const struct problem *p, int64_t first, int64_t rows
         }
 }
 
-INLINE void finish_blocks(const struct problem *p, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                          const float *mirrored)
+INLINE void finish_blocks(const struct ttt_symmetric_matrix *p, int64_t row, int64_t rows, int64_t column,
+                          int64_t columns, const float *mirrored)
 {
     for (int64_t i = 0; i < columns; i++)
         finish_row(p, (column + i) * p->n + row, rows, mirrored + i * WIDTH);
@@ -93,7 +64,8 @@ INLINE void finish_blocks(const struct problem *p, int64_t row, int64_t rows, in
 }
 
 /* Finishes a block below the diagonal, at most WIDTH x WIDTH, and its mirror image. */
-static void finish_below(const struct problem *p, int64_t row, int64_t rows, int64_t column, int64_t columns)
+static void finish_below(const struct ttt_symmetric_matrix *p, int64_t row, int64_t rows, int64_t column,
+                         int64_t columns)
 {
     float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
     ttt_panel_pack(columns, rows, p->y + row * p->n + column, 1, p->n, mirrored);
@@ -109,27 +81,34 @@ struct piece {
     int64_t k, depth;
 };
 
-static int64_t parts_of(const struct problem *p)
+static int64_t parts_of(const struct ttt_symmetric_matrix *p)
 {
     return divide_up(p->k, DEPTH);
 }
 
-/* The pieces of a panel follow one another: part by part, term by term. */
-static struct piece piece_of(const struct problem *p, int64_t index)
+/* a a^T is one product; a b^T, then b a^T are two. */
+static int64_t pieces_of(const struct ttt_symmetric_matrix *p)
 {
-    const int64_t parts = parts_of(p), term = index / parts, part = index % parts;
-    const int64_t k = p->k * part / parts;
-    return (struct piece){p->left[term] + k, p->right[term] + k, k, p->k * (part + 1) / parts - k};
+    return p->b ? 2 * parts_of(p) : parts_of(p);
+}
+
+/* The pieces of a panel follow one another: part by part, product by product. */
+static struct piece piece_of(const struct ttt_symmetric_matrix *p, int64_t index)
+{
+    const int64_t parts = parts_of(p), part = index % parts, k = p->k * part / parts;
+    const bool first = index < parts;
+    return (struct piece){(first ? p->a : p->b) + k, (first && p->b ? p->b : p->a) + k, k,
+                          p->k * (part + 1) / parts - k};
 }
 
 /* What is asked for while piece `index` is multiplied: with the first panel, the rows below; the panel of the
  * next piece; and with the last piece, what finishing reads and writes. */
-static void ask_ahead(const struct problem *p, int64_t first, int64_t rows, int64_t column, int64_t index,
-                      ttt_panel_ahead ahead[AHEAD])
+static void ask_ahead(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows, int64_t column,
+                      int64_t index, ttt_panel_ahead ahead[AHEAD])
 {
     const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS), below = first * p->n + column,
                   above = column * p->n + first, width = smaller(WIDTH, p->n - column);
-    const int64_t pieces = parts_of(p) * p->n_terms;
+    const int64_t pieces = pieces_of(p);
     const bool last = index + 1 == pieces;
     const struct piece piece = piece_of(p, index), next = piece_of(p, (index + 1) % pieces);
     const int64_t at = last ? column + width : column, panel = smaller(WIDTH, p->n - at);
@@ -143,12 +122,12 @@ static void ask_ahead(const struct problem *p, int64_t first, int64_t rows, int6
 }
 
 /* The sums of rows first ... first + rows in the panel at `column`. */
-static void multiply_panel(const struct problem *p, int64_t first, int64_t rows, int64_t column)
+static void multiply_panel(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows, int64_t column)
 {
     float panel[DEPTH * WIDTH] __attribute__((aligned(64)));
     ttt_panel_ahead ahead[AHEAD];
     const int64_t width = smaller(WIDTH, p->n - column);
-    for (int64_t i = 0; i < parts_of(p) * p->n_terms; i++) {
+    for (int64_t i = 0; i < pieces_of(p); i++) {
         const struct piece piece = piece_of(p, i);
         ask_ahead(p, first, rows, column, i, ahead);
         ttt_panel_pack(piece.depth, width, piece.right + column * p->k, 1, p->k, panel);
@@ -172,7 +151,7 @@ static void multiply_panel(const struct problem *p, int64_t first, int64_t rows,
 }
 
 /* Rows first ... end, a block, up to the diagonal. */
-static void multiply_block(const struct problem *p, int64_t first, int64_t end)
+static void multiply_block(const struct ttt_symmetric_matrix *p, int64_t first, int64_t end)
 {
     for (int64_t column = 0; column < end; column += WIDTH) {
         const int64_t from = first > column ? first : column, columns = smaller(WIDTH, p->n - column);
@@ -193,7 +172,7 @@ static ttt_status run(const ttt_launch *launch)
     const int64_t blocks = divide_up(s.n, BLOCK_ROWS);
 #pragma omp parallel for num_threads(launch->threads) schedule(dynamic)
     for (int64_t task = 0; task < s.batches * blocks; task++) {
-        const struct problem p = problem_of(launch, task / blocks);
+        const struct ttt_symmetric_matrix p = ttt_symmetric_matrix_of(launch, task / blocks);
         const int64_t first = (blocks - 1 - task % blocks) * BLOCK_ROWS;
         multiply_block(&p, first, smaller(first + BLOCK_ROWS, s.n));
     }

@@ -45,9 +45,9 @@ struct __align__(TILE_ALIGNMENT) shared
 
 struct symmetric_problem {
     CUtensorMap a, b, c, y;
-    int n, squares; /* a matrix's rows; the squares along them */
-    int64_t count;  /* of squares to compute, in all matrices */
-    int steps;      /* along k */
+    int squares;   /* along a matrix */
+    int64_t count; /* of squares to compute, in all matrices */
+    int steps;     /* along k */
     bool two;
     float alpha, beta, shift;
 };
@@ -155,12 +155,16 @@ template <bool ADDS> static __device__ void load_all(const symmetric_problem &p,
     }
 }
 
-/* Where, in a box, a lane's row of four 8 x 8 matrices begins: columns 16 i to 16 i + 15 of its warp's rows.
- */
+/* The 16 bytes of a box at (row, 8 chunk). */
+static __device__ inline bf16 *chunk_of(box &box, int row, int chunk)
+{
+    return &box.element[row][(chunk ^ row % 8) * 8];
+}
+/* Where a lane's row of four 8 x 8 matrices begins: columns 16 i to 16 i + 15 of its warp's rows. */
 static __device__ inline bf16 *lane_row(box &box, int i)
 {
-    const int matrix = lane_of_warp() / 8, row = 16 * warp_of_group() + 8 * (matrix % 2) + lane_of_warp() % 8;
-    return &box.element[row][(2 * i + matrix / 2 ^ row % 8) * 8];
+    const int matrix = lane_of_warp() / 8;
+    return chunk_of(box, 16 * warp_of_group() + 8 * (matrix % 2) + lane_of_warp() % 8, 2 * i + matrix / 2);
 }
 
 /* A box of sums becomes y; ADDS: c is there; SHIFTS: the box is on the diagonal.  What is not there costs no
@@ -200,13 +204,13 @@ static __device__ inline void put_box(box &to, const pairs &y)
     for (int i = 0; i < 4; i++)
         store_matrices(lane_row(to, i), y.at[i]);
 }
-static __device__ inline void put_turned(box &to, const pairs &y)
+static __device__ inline void put_transposed(box &to, const pairs &y)
 {
     const int matrix = lane_of_warp() / 8, chunk = 2 * warp_of_group() + matrix % 2;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        const int row = 16 * i + 8 * (matrix / 2) + lane_of_warp() % 8;
-        store_matrices_transposed(&to.element[row][(chunk ^ row % 8) * 8], y.at[i]);
+        store_matrices_transposed(chunk_of(to, 16 * i + 8 * (matrix / 2) + lane_of_warp() % 8, chunk),
+                                  y.at[i]);
     }
 }
 
@@ -214,21 +218,21 @@ static __device__ inline void put_turned(box &to, const pairs &y)
 static __device__ inline void write_box(const symmetric_problem &p, shared &m, const worker &w, int i,
                                         const pairs &y)
 {
-    const bool issues = threadIdx.x % WARPGROUP == 0, turns = i < w.below;
+    const bool issues = threadIdx.x % WARPGROUP == 0, is_below = i < w.below;
     box *to = m.leaving[w.number];
     if (issues)
         stores_have_read();
     warpgroup_sync(1 + w.number);
     put_box(to[0], y);
-    if (turns)
-        put_turned(to[1], y);
+    if (is_below)
+        put_transposed(to[1], y);
     shared_is_written();
     warpgroup_sync(1 + w.number);
     if (!issues)
         return;
     const int row = w.finished.row, column = w.finished.column + i * BOX;
     store_box(&p.y, &to[0], column, row, w.finished.matrix);
-    if (turns)
+    if (is_below)
         store_box(&p.y, &to[1], row, column, w.finished.matrix);
     stores_commit();
 }
@@ -377,8 +381,10 @@ static bool supports(const ttt_launch *launch, const char **why)
         *why = "rows must be multiples of 16 bytes, sizes at most 2^20";
     else if (c->dtype && !c->symmetric)
         *why = "what is added is not known to be symmetric";
-    else if (size.batches * in_matrix < FEWEST || 8 * size.n * size.n < 7 * in_matrix * SQUARE * SQUARE)
-        *why = "too few matrices to fill the GPU, or too small ones to fill squares";
+    else if (size.batches * in_matrix < FEWEST)
+        *why = "too few matrices to fill the GPU";
+    else if (8 * size.n * size.n < 7 * in_matrix * SQUARE * SQUARE) /* of what is computed, 7/16 count */
+        *why = "matrices too small to fill squares";
     else
         return true;
     return false;
@@ -401,8 +407,7 @@ static ttt_status run(const ttt_launch *launch)
     const struct ttt_symmetric_size size = ttt_symmetric_size_of(launch);
     const bool two = launch->in[1].dtype != 0, adds = launch->in[2].dtype != 0;
     const int squares = (int)((size.n + SQUARE - 1) / SQUARE);
-    symmetric_problem p = {.n = (int)size.n,
-                           .squares = squares,
+    symmetric_problem p = {.squares = squares,
                            .count = size.batches * squares * (squares + 1) / 2,
                            .steps = (int)((size.k + DEPTH - 1) / DEPTH),
                            .two = two,
@@ -414,9 +419,9 @@ static ttt_status run(const ttt_launch *launch)
     TRY(map_of(&launch->in[adds ? 2 : 0], BOX, &p.c));
     TRY(map_of(&launch->out[0], BOX, &p.y));
     const int64_t clusters = ttt_cuda_multiprocessors(launch->device) / 2;
-    return enqueue_in_pairs(launch, adds ? symmetric_products<true> : symmetric_products<false>,
-                            dim3((unsigned)(2 * (p.count < clusters ? p.count : clusters))), dim3(THREADS),
-                            sizeof(shared) + TILE_ALIGNMENT, p);
+    return enqueue_in_clusters(launch, 2, adds ? symmetric_products<true> : symmetric_products<false>,
+                               dim3((unsigned)(2 * (p.count < clusters ? p.count : clusters))), dim3(THREADS),
+                               sizeof(shared) + TILE_ALIGNMENT, p);
 }
 
 extern "C" const ttt_implementation ttt_symmetric_hopper = {

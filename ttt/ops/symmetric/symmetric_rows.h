@@ -27,4 +27,13 @@ struct ttt_symmetric_size {
 };
 struct ttt_symmetric_size ttt_symmetric_size_of(const ttt_launch *launch);
 
+/* One matrix of a launch in f32. */
+struct ttt_symmetric_matrix {
+    const float *a, *b, *c; /* (n, k), (n, k), (n, n); b, c: NULL where there are none */
+    float *y;               /* (n, n) */
+    int64_t n, k;
+    float alpha, beta, shift;
+};
+struct ttt_symmetric_matrix ttt_symmetric_matrix_of(const ttt_launch *launch, int64_t batch);
+
 #endif

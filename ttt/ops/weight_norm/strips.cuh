@@ -73,8 +73,8 @@ struct strip {
     int matrix, column;
     int64_t first;
 
-    /* The same in a matrix that is turned, (columns, rows). */
-    __device__ int64_t first_turned(const strips &s) const
+    /* The same in a matrix that is transposed, (columns, rows). */
+    __device__ int64_t first_transposed(const strips &s) const
     {
         return ((int64_t)matrix * s.columns + column) * s.rows;
     }

@@ -30,18 +30,18 @@ static ttt_operand transposed(const ttt_operand *x)
     return y;
 }
 
-bool ttt_weight_norm_turned(const ttt_operand *step)
+bool ttt_weight_norm_is_transposed(const ttt_operand *step)
 {
-    const ttt_operand turned = transposed(step);
-    return !ttt_operand_contiguous(step) && ttt_operand_contiguous(&turned);
+    const ttt_operand swapped = transposed(step);
+    return !ttt_operand_contiguous(step) && ttt_operand_contiguous(&swapped);
 }
 
 bool ttt_weight_norm_laid_out(const ttt_launch *launch, const char **why)
 {
     bool fits = true;
     for (int i = 0; i < launch->n_in; i++)
-        fits = fits &&
-               (ttt_operand_contiguous(&launch->in[i]) || (i == 0 && ttt_weight_norm_turned(&launch->in[0])));
+        fits = fits && (ttt_operand_contiguous(&launch->in[i]) ||
+                        (i == 0 && ttt_weight_norm_is_transposed(&launch->in[0])));
     if (!fits)
         *why = "an operand is strided";
     return fits;
@@ -87,8 +87,8 @@ ttt_tensor ttt_weight_norm(ttt_graph *g, ttt_tensor w, ttt_tensor step, ttt_tens
     const ttt_shape shape = ttt_shape_of(g, step);
     ttt_shape norms = shape;
     norms.size[shape.rank - 2] = 1;
-    const bool turned = ttt_is_contiguous(g, ttt_transpose(g, step, -1, -2));
-    ttt_tensor inputs[] = {turned ? step : ttt_contiguous(g, step), ttt_contiguous(g, w),
+    const bool transposed = ttt_is_contiguous(g, ttt_transpose(g, step, -1, -2));
+    ttt_tensor inputs[] = {transposed ? step : ttt_contiguous(g, step), ttt_contiguous(g, w),
                            ttt_contiguous(g, norm)};
     const ttt_output_spec specs[] = {{TTT_F32, shape}, {TTT_F32, norms}, {TTT_F32, shape}};
     ttt_tensor outputs[3];

@@ -104,17 +104,17 @@ static void forward_strip(const struct strip *s, const struct ttt_weight_norm_at
     }
 }
 
-/* A turned step as it is read: the whole of it, each strip by itself. */
+/* A transposed step as it is read: the whole of it, each strip by itself. */
 static size_t workspace(const ttt_launch *launch)
 {
-    return ttt_weight_norm_turned(&launch->in[0]) ? (size_t)ttt_operand_bytes(&launch->in[0]) : 0;
+    return ttt_weight_norm_is_transposed(&launch->in[0]) ? (size_t)ttt_operand_bytes(&launch->in[0]) : 0;
 }
 
 /* 16 rows are a line of the cache. */
-static void turn_strip(const struct strip *s, const float *turned, float *step)
+static void transpose_strip(const struct strip *s, const float *transposed, float *step)
 {
     enum { LINE = 16 };
-    const float *from = turned + s->matrix * s->rows * s->stride + s->column * s->rows;
+    const float *from = transposed + s->matrix * s->rows * s->stride + s->column * s->rows;
     for (int64_t first = 0; first < s->rows; first += LINE)
         for (int64_t c = 0; c < s->width; c++)
             for (int64_t row = first; row < s->rows && row < first + LINE; row++)
@@ -125,8 +125,8 @@ static ttt_status forward(const ttt_launch *launch)
 {
     const struct cut cut = cut_of(launch);
     const struct ttt_matrices of = cut.of;
-    const bool turned = ttt_weight_norm_turned(&launch->in[0]);
-    float *step = turned ? launch->workspace : launch->in[0].data;
+    const bool transposed = ttt_weight_norm_is_transposed(&launch->in[0]);
+    float *step = transposed ? launch->workspace : launch->in[0].data;
     const float *w = launch->in[1].data, *norm = launch->in[2].data;
     const int64_t w_count = ttt_operand_elements(&launch->in[1]) / (of.rows * of.columns);
     const int64_t norm_count = ttt_operand_elements(&launch->in[2]) / of.columns;
@@ -135,8 +135,8 @@ static ttt_status forward(const ttt_launch *launch)
     for (int64_t i = 0; i < cut.count; i++) {
         const struct strip s = strip_at(&cut, i);
         const int64_t at = element_of(&s, of.count);
-        if (turned)
-            turn_strip(&s, launch->in[0].data, step + at);
+        if (transposed)
+            transpose_strip(&s, launch->in[0].data, step + at);
         forward_strip(&s, launch->attributes, w + element_of(&s, w_count), step + at,
                       norm + column_of(&s, norm_count), y + at, was ? was + column_of(&s, of.count) : NULL);
     }

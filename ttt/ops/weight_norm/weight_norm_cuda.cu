@@ -26,21 +26,21 @@ static __device__ inline void find_scales(const strips &s, const strip &mine, st
     });
 }
 
-/* The columns of a strip of a turned step follow each other in memory: they go through shared memory,
+/* The columns of a strip of a transposed step follow each other in memory: they go through shared memory,
  * (columns, rows), from where each thread takes its rows. */
 template <class SPREAD, class X>
-static __device__ inline void copy_turned(const strips &s, const strip &mine, const X *step, X *tile)
+static __device__ inline void copy_transposed(const strips &s, const strip &mine, const X *step, X *tile)
 {
     constexpr int piece = 16 / sizeof(X);
-    const X *from = step + mine.first_turned(s);
+    const X *from = step + mine.first_transposed(s);
     const int elements = min(SPREAD::columns, s.columns - mine.column) * s.rows;
     for (int at = (int)threadIdx.x * piece; at < elements; at += SPREAD::threads * piece)
         copy_async(tile + at, from + at);
     copy_commit();
 }
 template <class SPREAD, class X>
-static __device__ inline void take_turned(const strips &s, const strip &mine, const X *tile,
-                                          raw_elements<8, X> (&steps)[SPREAD::passes])
+static __device__ inline void take_transposed(const strips &s, const strip &mine, const X *tile,
+                                              raw_elements<8, X> (&steps)[SPREAD::passes])
 {
     copy_wait<0>();
     __syncthreads();
@@ -68,7 +68,7 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     float v[SPREAD::passes][8], square[8] = {};
     DYNAMIC_SHARED(X, tile);
     if constexpr (TURNED)
-        copy_turned<SPREAD>(s, mine, step, tile);
+        copy_transposed<SPREAD>(s, mine, step, tile);
     else
         strip_rows<SPREAD>(s, mine, [&](int p, int at) { steps[p].load(step + mine.first + at); });
 #pragma unroll
@@ -78,7 +78,7 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
                                          [&](int p, int at) { ws[p - first].load(from + at); });
         if constexpr (TURNED)
             if (first == 0)
-                take_turned<SPREAD>(s, mine, tile, steps);
+                take_transposed<SPREAD>(s, mine, tile, steps);
         strip_some_rows<SPREAD, at_once>(s, mine, first, [&](int p, int) {
             float x[8];
             ws[p - first].convert(v[p]);
@@ -105,15 +105,16 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
 /* Any number of rows and columns, any alignment. */
 template <class X, class Y>
 static __global__ void __launch_bounds__(strip_spread_any::threads)
-    move_any(const strips s, const X *step, bool turned, const weights w, Y *y, bf16 *copy)
+    move_any(const strips s, const X *step, bool transposed, const weights w, Y *y, bf16 *copy)
 {
     __shared__ strip_sums sums;
     const strip mine = strip_of<strip_spread_any>(s);
     const float *from = first_weight(s, mine, w);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
     const auto value = [&](int at) {
-        const int64_t in_step =
-            turned ? mine.first_turned(s) + at % s.columns * s.rows + at / s.columns : mine.first + at;
+        const int64_t in_step = transposed
+                                    ? mine.first_transposed(s) + at % s.columns * s.rows + at / s.columns
+                                    : mine.first + at;
         return from[at] + s.sign * to_float(step[in_step]);
     };
     float square = 0;
@@ -135,21 +136,22 @@ template <class X, class Y> static ttt_status run_as(const ttt_launch *launch)
     const X *step = static_cast<const X *>(launch->in[0].data);
     Y *y = static_cast<Y *>(launch->out[0].data);
     bf16 *copy = static_cast<bf16 *>(launch->out[2].data);
-    const bool turned = ttt_weight_norm_turned(&launch->in[0]);
+    const bool transposed = ttt_weight_norm_is_transposed(&launch->in[0]);
     strips s = strips_of(launch, &launch->in[2], &launch->out[1]);
-    s.few = s.few || turned;
+    s.few = s.few || transposed;
     const weights of = {static_cast<const float *>(w->data),
                         (int)(ttt_operand_elements(w) / ((int64_t)s.rows * s.columns))};
     const uintptr_t addresses = (uintptr_t)step | (uintptr_t)w->data | (uintptr_t)y | (uintptr_t)copy;
-    const bool aligned = addresses % 16 == 0 && (!turned || s.rows % 8 == 0);
+    const bool aligned = addresses % 16 == 0 && (!transposed || s.rows % 8 == 0);
     return strips_by_spread<sizeof(float)>(s, aligned, [&](auto spread) {
         typedef decltype(spread) SPREAD;
         const unsigned blocks = strips_count(s, spread);
         if constexpr (spread.passes == 0) {
-            return enqueue(launch, move_any<X, Y>, blocks, spread.threads, 0, s, step, turned, of, y, copy);
+            return enqueue(launch, move_any<X, Y>, blocks, spread.threads, 0, s, step, transposed, of, y,
+                           copy);
         } else {
             if constexpr (spread.lanes == STRIP_NARROW)
-                if (turned)
+                if (transposed)
                     return enqueue(launch, move<SPREAD, true, X, Y>, blocks, spread.threads,
                                    spread.columns * (size_t)s.rows * sizeof(X), s, step, of, y, copy);
             return enqueue(launch, move<SPREAD, false, X, Y>, blocks, spread.threads, 0, s, step, of, y,

@@ -5,8 +5,8 @@
  * weight_norm_backward  y (b, n, m), was (b, m), norm (b'', m), dy (b, n, m)   ->  dstep (b, n, m)
  *
  * b are all dimensions before the last two; matrix i goes with matrix i % b' of w and row i % b'' of norm.
- * All are contiguous, but for step of weight_norm, which may be turned: (b, m, n) in memory.  The second y is
- * in bf16 and read where the first is in f32; w, norm and was, the columns' norms before, are f32.
+ * All are contiguous, but for step of weight_norm, which may be transposed: (b, m, n) in memory.  The second
+ * y is in bf16 and read where the first is in f32; w, norm and was, the columns' norms before, are f32.
  */
 #ifndef TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
 #define TTT_OPS_WEIGHT_NORM_WEIGHT_NORM_OPERATOR_H
@@ -23,8 +23,8 @@ struct ttt_matrices {
 };
 struct ttt_matrices ttt_weight_norm_matrices(const ttt_launch *launch);
 
-/* Whether step is turned; and supports(): whether all operands lie as above. */
-bool ttt_weight_norm_turned(const ttt_operand *step);
+/* Whether step is transposed; and supports(): whether all operands lie as above. */
+bool ttt_weight_norm_is_transposed(const ttt_operand *step);
 bool ttt_weight_norm_laid_out(const ttt_launch *launch, const char **why);
 
 extern const ttt_operator ttt_op_weight_norm;
