@@ -7,7 +7,8 @@
 #ifndef TTT_OPS_MATMUL_MATMUL_WORK_CUH
 #define TTT_OPS_MATMUL_MATMUL_WORK_CUH
 
-#include "ttt/ops/matmul/activation.cuh"
+#include "ttt/device/kernel.cuh"
+#include "ttt/ops/pointwise/formulas.cuh"
 
 extern "C" {
 #include "ttt/ops/matmul/matmul_rows.h"
@@ -50,9 +51,9 @@ static __device__ float finished(const work &w, float sum, int64_t i)
     case TTT_MATMUL_ADD:
         return x + w.attributes.beta * c;
     case TTT_MATMUL_GELU_GRAD:
-        return x * gelu_grad(c);
+        return x * ttt_fast_gelu_grad(c);
     case TTT_MATMUL_SILU_GRAD:
-        return x * silu_grad(c);
+        return x * ttt_fast_silu_grad(c, ttt_fast_sigmoid(c));
     default:
         return x;
     }

@@ -5,30 +5,12 @@
  * outputs are written last, so that they may lie over operands.
  */
 #include "ttt/device/kernel.cuh"
+#include "ttt/ops/pointwise/formulas.cuh"
 
 extern "C" {
 #include "ttt/ops/pointwise/program.h"
 #include "ttt/ops/pointwise/walk.h"
 }
-
-__device__ inline float ttt_fast_exp(float x)
-{
-    return __expf(x);
-}
-
-__device__ inline float ttt_exp(float x)
-{
-    return expf(x);
-}
-
-__device__ inline float ttt_quotient(float x, float y)
-{
-    return __fdividef(x, y);
-}
-
-#define POINTWISE_TEXT(...) __VA_ARGS__
-#define POINTWISE_INLINE static __device__ inline
-#include "ttt/ops/pointwise/formulas.h"
 
 enum { THREADS = 256, MOST_VALUES = POINTWISE_MOST_INPUTS + POINTWISE_MOST_INSTRUCTIONS };
 
