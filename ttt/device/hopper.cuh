@@ -121,10 +121,10 @@ __device__ inline void stores_commit()
 {
     asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
-/* Waits until this thread's stores have read shared memory. */
-__device__ inline void stores_have_read()
+/* Waits until all but the last N groups of this thread's stores have read shared memory. */
+template <int N> __device__ inline void stores_have_read()
 {
-    asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
+    asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(N) : "memory");
 }
 
 /* Four 8 x 8 matrices of bf16 to shared memory, the reverse of load_matrices. */
@@ -156,12 +156,13 @@ template <int N> __device__ inline void leave_registers()
 
 /* ---- products of a warpgroup ---- */
 
-/* How the tensor cores find an operand in a tile: 8 rows are 1024 bytes. */
-__device__ inline uint64_t tile_operand(const void *tile)
+/* How the tensor cores find an operand in tiles: 8 rows are 1024 bytes, and it is `across` bytes from one
+ * tile of 64 columns to the next, which is read where rows are the dimension summed over. */
+__device__ inline uint64_t tile_operand(const void *tile, int across = 16)
 {
-    const uint64_t unread = 1, swizzle_128 = 1;
-    return (uint64_t)(shared_address(tile) >> 4 & 0x3FFF) | unread << 16 | (uint64_t)(1024 >> 4) << 32 |
-           swizzle_128 << 62;
+    const uint64_t swizzle_128 = 1;
+    return (uint64_t)(shared_address(tile) >> 4 & 0x3FFF) | (uint64_t)(across >> 4) << 16 |
+           (uint64_t)(1024 >> 4) << 32 | swizzle_128 << 62;
 }
 
 __device__ inline void products_begin()
@@ -196,24 +197,25 @@ template <int N> __device__ inline void products_wait()
     "%98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "                     \
     "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, "                   \
     "%126, %127"
-#define PRODUCT(columns, registers, a_operand, b_operand, adds_operand, ...)                                 \
+#define PRODUCT(columns, registers, a_operand, b_operand, adds_operand, transposed_operand, ...)             \
     asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " adds_operand ", 0;\n"                             \
                  "wgmma.mma_async.sync.aligned.m64n" columns "k16.f32.bf16.bf16 {" registers "}, " a_operand \
-                 ", " b_operand ", adds, 1, 1, 0, 0;\n}"                                                     \
+                 ", " b_operand ", adds, 1, 1, 0, " transposed_operand ";\n}"                                \
                  : __VA_ARGS__                                                                               \
-                 : "l"(a), "l"(b), "r"((int)adds))
+                 : "l"(a), "l"(b), "r"((int)adds), "n"(B_TRANSPOSED))
 
 /* c (64 x N, f32) = a (64 x 16) b (16 x N), added to c if `adds`; N is 128 or 256.  The rows of a are rows of
- * its tile, and so are the columns of b.  Warp w of the group has rows 16 w to 16 w + 15, and of every 8
- * columns c[0] to c[3] as in multiply_add. */
-template <int N> __device__ inline void multiply_tiles(float (&c)[128], uint64_t a, uint64_t b, bool adds)
+ * its tile, and so are the columns of b, unless B_TRANSPOSED: then its rows are.  Warp w of the group has
+ * rows 16 w to 16 w + 15, and of every 8 columns c[0] to c[3] as in multiply_add. */
+template <int N, bool B_TRANSPOSED>
+__device__ inline void multiply_tiles(float (&c)[128], uint64_t a, uint64_t b, bool adds)
 {
     static_assert(N == 128 || N == 256);
     if constexpr (N == 128)
-        PRODUCT("128", REGISTERS_0_63, "%64", "%65", "%66", ACCUMULATORS_64(c, 0));
+        PRODUCT("128", REGISTERS_0_63, "%64", "%65", "%66", "%67", ACCUMULATORS_64(c, 0));
     else
-        PRODUCT("256", REGISTERS_0_63 ", " REGISTERS_64_127, "%128", "%129", "%130", ACCUMULATORS_64(c, 0),
-                ACCUMULATORS_64(c, 64));
+        PRODUCT("256", REGISTERS_0_63 ", " REGISTERS_64_127, "%128", "%129", "%130", "%131",
+                ACCUMULATORS_64(c, 0), ACCUMULATORS_64(c, 64));
 }
 
 #undef PRODUCT
