@@ -26,6 +26,7 @@
 #include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
 #include "ttt/ops/silu_heads/silu_heads.h"
+#include "ttt/ops/swiglu/swiglu.h"
 #include "ttt/ops/symmetric/symmetric.h"
 #include "ttt/ops/vittt_inner/vittt_inner.h"
 #include "ttt/ops/weight_norm/weight_norm.h"
@@ -279,6 +280,19 @@ static void symmetric(struct bench_op_graph *g, const int64_t *n)
            n[3] ? ttt_syr2k(g->graph, 1, x, input(g, ttt_dims(n[0], n[1], n[2]))) : ttt_syrk(g->graph, x, 0));
 }
 
+/* n[0] tokens of n[1] features to n[2]; with n[3] the factors are read too. */
+static void swiglu(struct bench_op_graph *g, const int64_t *n)
+{
+    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), w_gate = input(g, ttt_dims(n[1], n[2])),
+               w_up = input(g, ttt_dims(n[1], n[2]));
+    const ttt_swiglu of = ttt_swiglu_of(g->graph, x, w_gate, w_up, TTT_NONE);
+    output(g, of.y);
+    if (n[3]) {
+        ttt_output(g->graph, "gate", of.gate);
+        ttt_output(g->graph, "up", of.up);
+    }
+}
+
 /* Of n[0] matrices, and with n[3] its gradient. */
 static void l2norm(struct bench_op_graph *g, const int64_t *n)
 {
@@ -388,6 +402,8 @@ static const struct bench_op_case cases[] = {
     {"silu_heads", "LaCT, k and v", silu_heads, {V * VIEW, 2, WIDTH}},
     {"silu_heads_backward", "LaCT, q", silu_heads_backward, {V * VIEW, 1, WIDTH}},
     {"add_slice", "LaCT, gradient of input views", add_slice, {2, V / 2 * VIEW, V / 8 * VIEW, WIDTH}},
+    {"swiglu", "LaCT, queries", swiglu, {V * VIEW, WIDTH, WIDTH, 0}},
+    {"swiglu", "LaCT, keys", swiglu, {V * VIEW, WIDTH, WIDTH, 1}},
     {"symmetric", "Newton-Schulz", symmetric, {BENCH_OP_BATCH, 768, 768, 0}},
     {"symmetric", "Newton-Schulz, gradient", symmetric, {BENCH_OP_BATCH, 768, 768, 1}},
     {"l2norm", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 0}},

@@ -7,6 +7,7 @@
 #include "ttt/ops/matmul/matmul.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
+#include "ttt/ops/swiglu/swiglu.h"
 #include "ttt/ops/weight_norm/weight_norm.h"
 
 /* The L2 norm of every output column of w (B, H, in, out): (B, H, 1, out). */
@@ -34,7 +35,7 @@ ttt_tensor ttt_lact_features(ttt_graph *g, const ttt_lact_options *options, cons
 {
     if (options->variant.kernel == TTT_KERNEL_LINEAR)
         return x;
-    return ttt_mul(g, ttt_silu(g, ttt_matmul(g, x, fast->w[0])), ttt_matmul(g, x, fast->w[2]));
+    return ttt_swiglu_of(g, x, fast->w[0], fast->w[2], TTT_NONE).y;
 }
 
 ttt_tensor ttt_lact_apply(ttt_graph *g, const ttt_lact_options *options, const ttt_lact_fast *fast,
@@ -95,18 +96,18 @@ void ttt_lact_direction(ttt_graph *g, const ttt_lact_options *options, const ttt
         direction[1] = over_tokens(g, rated(g, options, k, rate[1]), pull);
         return;
     }
-    ttt_tensor gate = ttt_matmul(g, k, fast->w[0]), up = ttt_matmul(g, k, fast->w[2]);
-    ttt_tensor act = ttt_silu(g, gate), hidden = ttt_mul(g, act, up);
-    ttt_tensor pull = pull_of(g, options, fast, hidden, v);
-    ttt_tensor weighted = rated(g, options, hidden, rate[1]);
+    const bool with_rate = options->variant.loss == TTT_LOSS_DOT && options->variant.token_lr;
+    const ttt_swiglu hidden = ttt_swiglu_of(g, k, fast->w[0], fast->w[2], with_rate ? rate[1] : TTT_NONE);
+    ttt_tensor pull = pull_of(g, options, fast, hidden.y, v);
+    ttt_tensor weighted = with_rate ? hidden.y : rated(g, options, hidden.y, rate[1]);
     direction[1] = goes_transposed(g, options, fast, k) ? over_tokens(g, pull, weighted)
                                                         : over_tokens(g, weighted, pull);
     if (options->variant.update == TTT_UPDATE_LAST)
         return;
     ttt_tensor back = ttt_matmul(g, pull, ttt_transpose(g, fast->w[1], -1, -2));
-    ttt_tensor at_gate = ttt_mul(g, ttt_mul(g, back, up), ttt_silu_grad(g, gate));
+    ttt_tensor at_gate = ttt_mul(g, ttt_mul(g, back, hidden.up), ttt_silu_grad(g, hidden.gate));
     direction[0] = over_tokens(g, k, rated(g, options, at_gate, rate[0]));
-    direction[2] = over_tokens(g, k, rated(g, options, ttt_mul(g, back, act), rate[2]));
+    direction[2] = over_tokens(g, k, rated(g, options, ttt_mul(g, back, hidden.act), rate[2]));
 }
 
 /* Newton-Schulz on each of the steps there are, after which they are shaped as the fast weights. */

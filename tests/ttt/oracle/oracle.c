@@ -34,6 +34,7 @@ extern const struct op_test oracle_rmsnorm_backward;
 extern const struct op_test oracle_silu_heads;
 extern const struct op_test oracle_silu_heads_backward;
 extern const struct op_test oracle_sum;
+extern const struct op_test oracle_swiglu;
 extern const struct op_test oracle_symmetric;
 extern const struct op_test oracle_unpatches;
 extern const struct op_test oracle_vittt_inner;
@@ -74,6 +75,7 @@ static const struct op_test *const oracles[] = {
     &oracle_silu_heads,
     &oracle_silu_heads_backward,
     &oracle_sum,
+    &oracle_swiglu,
     &oracle_symmetric,
     &oracle_unpatches,
     &oracle_vittt_inner,
