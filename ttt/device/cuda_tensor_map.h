@@ -12,6 +12,7 @@ typedef struct ttt_cuda_matrices {
     int64_t rows, columns, count;
     int64_t leading, batch; /* elements from one row, one matrix, to the next; multiples of 8 */
     int box_rows;           /* at most 256 */
+    int64_t groups, group;  /* of `count` matrices, and elements from one to the next; 0: no 4th dimension */
 } ttt_cuda_matrices;
 
 ttt_status ttt_cuda_tensor_map(const ttt_cuda_matrices *matrices, CUtensorMap *map);

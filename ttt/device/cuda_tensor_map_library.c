@@ -20,14 +20,17 @@ static ttt_status find_encoder(PFN_cuTensorMapEncodeTiled_v12000 *encode)
 ttt_status ttt_cuda_tensor_map(const ttt_cuda_matrices *m, CUtensorMap *map)
 {
     enum { COLUMNS = 64, ELEMENT = 2 };
-    const cuuint64_t size[] = {(cuuint64_t)m->columns, (cuuint64_t)m->rows, (cuuint64_t)m->count};
-    const cuuint64_t stride[] = {(cuuint64_t)m->leading * ELEMENT, (cuuint64_t)m->batch * ELEMENT};
-    const cuuint32_t box[] = {COLUMNS, (cuuint32_t)m->box_rows, 1}, step[] = {1, 1, 1};
+    const cuuint64_t size[] = {(cuuint64_t)m->columns, (cuuint64_t)m->rows, (cuuint64_t)m->count,
+                               (cuuint64_t)m->groups};
+    const cuuint64_t stride[] = {(cuuint64_t)m->leading * ELEMENT, (cuuint64_t)m->batch * ELEMENT,
+                                 (cuuint64_t)m->group * ELEMENT};
+    const cuuint32_t box[] = {COLUMNS, (cuuint32_t)m->box_rows, 1, 1}, step[] = {1, 1, 1, 1};
     PFN_cuTensorMapEncodeTiled_v12000 encode;
     TRY(find_encoder(&encode));
-    const CUresult made = encode(map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, (void *)m->data, size, stride, box,
-                                 step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                                 CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    const CUresult made =
+        encode(map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, m->groups > 0 ? 4 : 3, (void *)m->data, size, stride,
+               box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+               CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     return made == CUDA_SUCCESS
                ? TTT_OK
                : ttt_fail(TTT_DEVICE, "the driver refuses a tensor map: error %d", (int)made);

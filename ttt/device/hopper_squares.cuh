@@ -87,14 +87,6 @@ template <int OUTPUTS> struct worker {
 
 #if TTT_HOPPER
 
-__device__ inline int lane_of_warp()
-{
-    return (int)threadIdx.x % WARP;
-}
-__device__ inline int warp_of_group()
-{
-    return (int)threadIdx.x % WARPGROUP / WARP;
-}
 /* The thread of a warpgroup that begins copies. */
 __device__ inline bool issues()
 {
@@ -209,7 +201,7 @@ template <int N, class Job>
 __device__ inline void multiply(const Job &job, squares_memory &m, worker<Job::OUTPUTS> &w, float (&sum)[128])
 {
     constexpr int every = Job::OUTPUTS > BOXES ? 1 : 2;
-    constexpr int k16 = Job::B_TRANSPOSED ? TILE_ROW * 2 : 2; /* 16 along k of b, in 16 bytes */
+    constexpr int next = Job::B_TRANSPOSED ? NEXT_16_ROWS : NEXT_16_COLUMNS;
     const int steps = job.steps();
     for (int k = 0; k < steps; k++, move_on(w.at)) {
         stage &from = m.stages[w.at.stage];
@@ -218,7 +210,7 @@ __device__ inline void multiply(const Job &job, squares_memory &m, worker<Job::O
         products_begin();
 #pragma unroll
         for (int i = 0; i < DEPTH / 16; i++)
-            multiply_tiles<N, Job::B_TRANSPOSED>(sum, a + 2 * i, b + k16 * i, k > 0 || i > 0);
+            multiply_tiles<N, Job::B_TRANSPOSED>(sum, a + NEXT_16_COLUMNS * i, b + next * i, k > 0 || i > 0);
         products_commit();
         if (k < every * Job::OUTPUTS && k % every == 0)
             write_finished(job, m, w, k / every);

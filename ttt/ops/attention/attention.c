@@ -86,8 +86,8 @@ static const ttt_implementation *const forward_rows[] = {
 
 static const ttt_implementation *const backward_rows[] = {
     &ttt_attention_backward_cpu,
-    TTT_CUDNN_ROW(&ttt_attention_backward_cudnn) TTT_CUDA_ROW(&ttt_attention_backward_cuda_mma)
-        TTT_CUDA_ROW(&ttt_attention_backward_cuda) NULL};
+    TTT_HOPPER_ROW(&ttt_attention_backward_hopper) TTT_CUDNN_ROW(&ttt_attention_backward_cudnn)
+        TTT_CUDA_ROW(&ttt_attention_backward_cuda_mma) TTT_CUDA_ROW(&ttt_attention_backward_cuda) NULL};
 
 const ttt_operator ttt_op_attention = {
     .name = "attention",

@@ -29,5 +29,6 @@ extern const ttt_implementation ttt_attention_cuda;
 extern const ttt_implementation ttt_attention_backward_cuda;
 extern const ttt_implementation ttt_attention_cuda_mma;
 extern const ttt_implementation ttt_attention_backward_cuda_mma;
+extern const ttt_implementation ttt_attention_backward_hopper;
 
 #endif
