@@ -19,6 +19,7 @@
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/matmul_pair/matmul_pair.h"
 #include "ttt/ops/mse/mse.h"
 #include "ttt/ops/patches/patches.h"
 #include "ttt/ops/pointwise/pointwise.h"
@@ -280,6 +281,14 @@ static void symmetric(struct bench_op_graph *g, const int64_t *n)
            n[3] ? ttt_syr2k(g->graph, 1, x, input(g, ttt_dims(n[0], n[1], n[2]))) : ttt_syrk(g->graph, x, 0));
 }
 
+/* Of n[0] matrices with n[1] rows and columns. */
+static void matmul_pair(struct bench_op_graph *g, const int64_t *n)
+{
+    const ttt_shape shape = ttt_dims(n[0], n[1], n[1]);
+    ttt_tensor a = input(g, shape), b = input(g, shape), c = input(g, shape);
+    output(g, ttt_matmul_pair(g->graph, a, b, c, input(g, shape)));
+}
+
 /* n[0] tokens of n[1] features to n[2]; with n[3] the factors are read too. */
 static void swiglu(struct bench_op_graph *g, const int64_t *n)
 {
@@ -402,6 +411,7 @@ static const struct bench_op_case cases[] = {
     {"silu_heads", "LaCT, k and v", silu_heads, {V * VIEW, 2, WIDTH}},
     {"silu_heads_backward", "LaCT, q", silu_heads_backward, {V * VIEW, 1, WIDTH}},
     {"add_slice", "LaCT, gradient of input views", add_slice, {2, V / 2 * VIEW, V / 8 * VIEW, WIDTH}},
+    {"matmul_pair", "Newton-Schulz, gradient", matmul_pair, {BENCH_OP_BATCH, 768}},
     {"swiglu", "LaCT, queries", swiglu, {V * VIEW, WIDTH, WIDTH, 0}},
     {"swiglu", "LaCT, keys", swiglu, {V * VIEW, WIDTH, WIDTH, 1}},
     {"symmetric", "Newton-Schulz", symmetric, {BENCH_OP_BATCH, 768, 768, 0}},

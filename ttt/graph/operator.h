@@ -125,6 +125,12 @@ struct ttt_operator {
                    const void *next_attributes, int product);
     int absorbed_operand;
 
+    /* Joins two nodes of this operator, the second of which adds the first's output as its absorbed operand,
+     * into one of `paired`: its inputs are those before absorbed_operand, of the first, then of the second.
+     * Writes the attributes of the pair; false when the two do not fit.  NULL: nodes stay apart. */
+    bool (*pair)(void *pair, const void *first, const void *second);
+    const ttt_operator *paired;
+
     const ttt_implementation *const *implementations; /* best first, ends with NULL */
 };
 

@@ -144,7 +144,7 @@ bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x)
            ttt_operand_bytes(&operand) == plan->storages[plan->tensors[x.index].storage].bytes;
 }
 
-static ttt_status describe_operands(const ttt_plan *plan, struct plan_node *node)
+ttt_status plan_describe_operands(const ttt_plan *plan, struct plan_node *node)
 {
     node->operands = calloc((size_t)(node->n_in + node->n_out + 1), sizeof *node->operands);
     if (!node->operands)
@@ -238,7 +238,7 @@ static ttt_status choose_rows(ttt_plan *plan, const char *choices)
 {
     for (int n = 0; n < plan->n_nodes; n++) {
         struct plan_node *node = &plan->nodes[n];
-        TRY(describe_operands(plan, node));
+        TRY(plan_describe_operands(plan, node));
         TRY(choose_row(plan, node, choices));
         if (!node->constant)
             add_cost(plan, node);
@@ -301,6 +301,8 @@ static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_pl
     }
     if (graph->activations == TTT_BF16)
         TRY(plan_lower_precision(plan));
+    if (!options->keep_chains)
+        TRY(plan_pair(plan));
     drop_empty_nodes(plan);
     TRY(plan_find_constants(plan));
     if (!options->keep_chains) {

@@ -73,11 +73,17 @@ bool plan_is_output(const ttt_plan *plan, int storage);
 /* All views of storage `from` become views of `to`, so many elements further on. */
 void plan_move_views(ttt_plan *plan, int from, int to, int64_t offset);
 
+/* Fills node->operands, as far as the plan knows them. */
+ttt_status plan_describe_operands(const ttt_plan *plan, struct plan_node *node);
+
 /* Merges chains of nodes whose operators can be composed.  May leave nodes with op NULL behind. */
 ttt_status plan_fuse(ttt_plan *plan);
 
 /* Takes pointwise work behind products into them, as epilogues.  May leave nodes with op NULL behind. */
 ttt_status plan_absorb(ttt_plan *plan);
+
+/* Makes one node of a product and the product that it is added to.  May leave nodes with op NULL behind. */
+ttt_status plan_pair(ttt_plan *plan);
 
 /* Joins neighbours that share operands into one node.  May leave nodes with op NULL behind. */
 ttt_status plan_join(ttt_plan *plan);

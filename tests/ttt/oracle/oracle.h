@@ -70,7 +70,7 @@ struct op_test {
     bool second_order; /* the inner loop differentiates its gradient */
     bool any_threads;  /* results do not depend on the number of threads */
     bool bf16_only;    /* on CUDA the operator has rows for bf16 alone */
-    bool cuda_only;    /* its builder takes it on CUDA alone */
+    bool cuda_only;    /* it has no row for the CPU */
 
     /* Requests that the builder must refuse with TTT_SHAPE and a text that contains `text[0]` and `text[1]`;
      * returns false past the end. */

@@ -8,6 +8,7 @@
 #include "ttt/ops/matmul/matmul_rows.h"
 #include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/matmul/product.h"
+#include "ttt/ops/matmul_pair/matmul_pair.h"
 #include "ttt/ops/pointwise/epilogue.h"
 #include "ttt/ops/symmetric/symmetric.h"
 
@@ -161,7 +162,7 @@ static void matmul_gradient(ttt_graph *g, const ttt_node *node, const ttt_tensor
     if (wanted[0])
         in_gradients[0] = gradient_of_a(g, a, b, dy);
     if (wanted[1])
-        in_gradients[1] = gradient_of(g, b, ttt_transpose(g, a, -1, -2), dy);
+        in_gradients[1] = gradient_of(g, b, ttt_is_symmetric(g, a) ? a : ttt_transpose(g, a, -1, -2), dy);
 }
 
 static bool matmul_absorb(void *merged, const void *attributes, const ttt_operator *next,
@@ -180,6 +181,16 @@ static bool matmul_absorb(void *merged, const void *attributes, const ttt_operat
         has->finish = TTT_MATMUL_SILU_GRAD;
     else if (epilogue.beta != 0)
         has->finish = TTT_MATMUL_ADD;
+    return true;
+}
+
+/* Of a pair both products count alike. */
+static bool matmul_pair(void *pair, const void *first, const void *second)
+{
+    const struct ttt_matmul_attributes *a = first, *b = second;
+    if (a->finish != TTT_MATMUL_PLAIN || b->finish != TTT_MATMUL_ADD || a->alpha * b->beta != b->alpha)
+        return false;
+    *(struct ttt_matmul_pair_attributes *)pair = (struct ttt_matmul_pair_attributes){b->alpha};
     return true;
 }
 
@@ -232,6 +243,8 @@ const ttt_operator ttt_op_matmul = {
     .cost = matmul_cost,
     .absorb = matmul_absorb,
     .absorbed_operand = 2,
+    .pair = matmul_pair,
+    .paired = &ttt_op_matmul_pair,
     .bf16_takes = 4,
     .bf16_wants = 3,
     .bf16_gives = 1,

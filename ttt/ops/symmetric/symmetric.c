@@ -67,13 +67,13 @@ static void symmetric_gradient(ttt_graph *g, const ttt_node *node, const ttt_ten
     const ttt_tensor dy = both_sides(g, out_gradients[0], &factor);
     if (!ttt_exists(b)) {
         in_gradients[0] = ttt_is_symmetric(g, a) ? ttt_syr2k(g, alpha * factor / 2, dy, a)
-                                                 : scaled(g, ttt_matmul(g, dy, a), alpha * factor);
+                                                 : ttt_matmul(g, scaled(g, dy, alpha * factor), a);
         return;
     }
     if (wanted[0])
-        in_gradients[0] = scaled(g, ttt_matmul(g, dy, b), alpha * factor);
+        in_gradients[0] = ttt_matmul(g, scaled(g, dy, alpha * factor), b);
     if (wanted[1])
-        in_gradients[1] = scaled(g, ttt_matmul(g, dy, a), alpha * factor);
+        in_gradients[1] = ttt_matmul(g, scaled(g, dy, alpha * factor), a);
 }
 
 static bool symmetric_absorb(void *merged, const void *attributes, const ttt_operator *next,
