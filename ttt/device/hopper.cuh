@@ -268,6 +268,10 @@ template <int N> __device__ inline void products_wait(float (&c)[32])
 {
     asm volatile("wgmma.wait_group.sync.aligned %32;" : ACCUMULATORS_32("+f", c, 0) : "n"(N) : "memory");
 }
+template <int N> __device__ inline void products_wait(float (&c)[64])
+{
+    asm volatile("wgmma.wait_group.sync.aligned %64;" : ACCUMULATORS_64("+f", c, 0) : "n"(N) : "memory");
+}
 /* For left operands in registers: they are computed before products begin. */
 template <int N> __device__ inline void set_before_products(uint32_t (&a)[N][4])
 {
@@ -275,14 +279,21 @@ template <int N> __device__ inline void set_before_products(uint32_t (&a)[N][4])
     for (int i = 0; i < N; i++)
         asm volatile("" : "+r"(a[i][0]), "+r"(a[i][1]), "+r"(a[i][2]), "+r"(a[i][3])::"memory");
 }
-
-/* c (64 x N, f32) = a (64 x 16) b (16 x N), added to c if `adds`; N is 128 or 256.  The rows of a are rows of
- * its tile, and so are the columns of b, unless B_TRANSPOSED: then its rows are.  Warp w of the group has
- * rows 16 w to 16 w + 15, and of every 8 columns c[0] to c[3] as in multiply_add. */
-template <int N, bool B_TRANSPOSED>
-__device__ inline void multiply_tiles(float (&c)[128], uint64_t a, uint64_t b, bool adds)
+/* Left operands in registers that products have read by now: none is written to before. */
+template <int N> __device__ inline void products_have_read(const uint32_t (&a)[N][4])
 {
-    static_assert(N == 128 || N == 256);
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        asm volatile("" ::"r"(a[i][0]), "r"(a[i][1]), "r"(a[i][2]), "r"(a[i][3]) : "memory");
+}
+
+/* c (64 x N, f32) = a (64 x 16) b (16 x N), added to c if `adds`; N is 128 or 256, and c may be longer.  The
+ * rows of a are rows of its tile, and so are the columns of b, unless B_TRANSPOSED: then its rows are.  Warp
+ * w of the group has rows 16 w to 16 w + 15, and of every 8 columns c[0] to c[3] as in multiply_add. */
+template <int N, bool B_TRANSPOSED, int LENGTH>
+__device__ inline void multiply_tiles(float (&c)[LENGTH], uint64_t a, uint64_t b, bool adds)
+{
+    static_assert((N == 128 || N == 256) && LENGTH >= N / 2);
     if constexpr (N == 128)
         PRODUCT("128", REGISTERS_0_63, "%64", "%65", "%66", "0, %67", ACCUMULATORS_64("+f", c, 0), "l"(a),
                 "l"(b), "r"((int)adds), "n"((int)B_TRANSPOSED));

@@ -81,8 +81,8 @@ static ttt_cost backward_cost(const ttt_launch *launch)
 }
 
 static const ttt_implementation *const forward_rows[] = {
-    &ttt_attention_cpu, TTT_CUDNN_ROW(&ttt_attention_cudnn) TTT_CUDA_ROW(&ttt_attention_cuda_mma)
-                            TTT_CUDA_ROW(&ttt_attention_cuda) NULL};
+    &ttt_attention_cpu, TTT_HOPPER_ROW(&ttt_attention_hopper) TTT_CUDNN_ROW(&ttt_attention_cudnn)
+                            TTT_CUDA_ROW(&ttt_attention_cuda_mma) TTT_CUDA_ROW(&ttt_attention_cuda) NULL};
 
 static const ttt_implementation *const backward_rows[] = {
     &ttt_attention_backward_cpu,

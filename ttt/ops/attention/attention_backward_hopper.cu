@@ -11,10 +11,6 @@
  */
 #include "ttt/ops/attention/attention_backward_hopper_products.cuh"
 
-extern "C" {
-#include "ttt/device/cuda_tensor_map.h"
-}
-
 /* What a warpgroup of workers keeps from head to head. */
 struct worker {
     int number;
@@ -185,18 +181,6 @@ static __global__ void __launch_bounds__(THREADS, 1) head_gradient(const __grid_
 
 /* ---- the row ---- */
 
-/* Whether copies can step through a tensor; `joined` as for attention_heads_of. */
-static bool has_boxes(const ttt_operand *x, bool joined)
-{
-    const attention_heads heads = attention_heads_of(x, joined);
-    const int64_t strides[] = {heads.row, heads.head, heads.sample},
-                  sizes[] = {x->shape.size[joined ? 1 : 2], x->shape.size[joined ? 2 : 1], x->shape.size[0]};
-    for (int i = 0; i < 3; i++)
-        if (sizes[i] > 1 && (strides[i] <= 0 || strides[i] % 8 || strides[i] >> 39))
-            return false;
-    return reinterpret_cast<uintptr_t>(x->data) % 16 == 0;
-}
-
 static bool have_boxes(const ttt_launch *launch)
 {
     bool all = true;
@@ -235,24 +219,6 @@ static bool supports(const ttt_launch *launch, const char **why)
     else
         return true;
     return false;
-}
-
-/* Of a tensor (B, H, rows, d), or (B, rows, H, d) if joined. */
-static ttt_status map_of(const ttt_operand *x, bool joined, int box_rows, CUtensorMap *map)
-{
-    const attention_heads heads = attention_heads_of(x, joined);
-    const int64_t *size = x->shape.size, rows = size[joined ? 1 : 2], count = size[joined ? 2 : 1];
-    const int64_t unread = 8; /* the stride of a dimension of size 1, which may be none that a map takes */
-    const ttt_cuda_matrices matrices = {.data = x->data,
-                                        .rows = rows,
-                                        .columns = size[3],
-                                        .count = count,
-                                        .leading = rows > 1 ? heads.row : unread,
-                                        .batch = count > 1 ? heads.head : unread,
-                                        .box_rows = box_rows,
-                                        .groups = size[0],
-                                        .group = size[0] > 1 ? heads.sample : unread};
-    return ttt_cuda_tensor_map(&matrices, map);
 }
 
 /* Of an output, which nobody may read. */

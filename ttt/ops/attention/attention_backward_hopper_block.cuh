@@ -3,8 +3,7 @@
 #ifndef TTT_OPS_ATTENTION_ATTENTION_BACKWARD_HOPPER_BLOCK_CUH
 #define TTT_OPS_ATTENTION_ATTENTION_BACKWARD_HOPPER_BLOCK_CUH
 
-#include "ttt/device/hopper.cuh"
-#include "ttt/ops/attention/attention_cuda.cuh"
+#include "ttt/ops/attention/attention_hopper.cuh"
 
 enum {
     MOST_WIDTH = TILE_ROW,
@@ -13,9 +12,8 @@ enum {
     OWN_KEYS = 2 * HALF,
     KEYS = WORKERS * OWN_KEYS,
     FEWEST_KEYS = HALF + 1,
-    QUERIES = 64, /* of a tile */
-    STAGES = 3,   /* tiles of queries */
-    WARP_ROWS = 16,
+    QUERIES = 64,                   /* of a tile */
+    STAGES = 3,                     /* tiles of queries */
     KNOWING_WARPS = QUERIES / WARP, /* those that compute statistics: a lane for each query */
     WORKING_WARPS = WORKERS * WARPGROUP / WARP,
     THREADS = (1 + WORKERS) * WARPGROUP,
@@ -23,8 +21,6 @@ enum {
 
 /* Barriers of threads. */
 enum { SLOPES_ARE_WRITTEN = 1, SLOPES_ARE_READ, OF_WORKER = SLOPES_ARE_READ + 2 };
-
-typedef bf16 tile_row[TILE_ROW];
 
 /* Keys and values twice: those in use and those that arrive. */
 struct __align__(TILE_ALIGNMENT) shared
@@ -44,41 +40,17 @@ struct head_problem {
     float scale; /* of q . k */
 };
 
-/* Which of a ring of buffers, and the parity of its phase to wait for. */
-struct place {
-    unsigned at, phase;
-};
-
 /* A tile of queries: its head, and its first query. */
 struct query_tile {
     int head, first;
 };
 
-/* A head as tensor maps count it. */
-struct head_place {
-    int head, sample;
-};
-
 #if TTT_HOPPER
-
-template <int COUNT> static __device__ inline void move_on(place &p)
-{
-    p.at = (p.at + 1) % COUNT;
-    p.phase ^= p.at == 0;
-}
 
 /* Of queries: the buffer before this one. */
 static __device__ inline unsigned before(const place &p)
 {
     return (p.at + STAGES - 1) % STAGES;
-}
-
-/* Arrives once for all lanes. */
-static __device__ inline void warp_arrive(uint64_t *barrier)
-{
-    __syncwarp();
-    if (lane_of_warp() == 0)
-        barrier_arrive(barrier);
 }
 
 static __device__ inline head_place place_of(const head_problem &p, int head)

@@ -7,9 +7,6 @@
 
 #if TTT_HOPPER
 
-/* A lane's pairs of a 64 x 64 product, 16 columns at a time: left operands, and what store_matrices takes. */
-typedef uint32_t operand_pairs[4][4];
-
 /* c = the products of 64 rows of one tile with 64 rows of another. */
 static __device__ inline void multiply_rows(float (&c)[32], const tile_row *rows, const tile_row *columns)
 {
@@ -44,24 +41,6 @@ static __device__ inline void multiply_slopes(float (&c)[32], const shared &m, c
     for (int i = 1; i < KEYS / 16; i++)
         multiply_tiles<true, true>(c, a + i * NEXT_16_ROWS, b + i * NEXT_16_ROWS);
     products_commit();
-}
-
-static __device__ inline void pack(operand_pairs &pairs, const float (&c)[32], float scale = 1)
-{
-#pragma unroll
-    for (int i = 0; i < 16; i++)
-        pairs[i / 4][i % 4] = bf16_pair(scale * c[2 * i], scale * c[2 * i + 1]);
-}
-
-/* A warp's 16 rows of a product into a tile; `rows` are the warp's. */
-static __device__ inline void put_rows(tile_row *rows, const operand_pairs &pairs)
-{
-    const int lane = opaque(lane_of_warp()), matrix = lane / 8, row = 8 * (matrix % 2) + lane % 8,
-              chunk = opaque(matrix / 2 ^ row % 8);
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-        store_matrices(&rows[row][(chunk ^ 2 * i) * 8], pairs[i]);
-    shared_is_written();
 }
 
 /* The statistics of the queries of columns 8 j to 8 j + 7 that a lane has: those of c[i] at i % 2. */

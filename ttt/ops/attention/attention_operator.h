@@ -29,6 +29,7 @@ extern const ttt_implementation ttt_attention_cuda;
 extern const ttt_implementation ttt_attention_backward_cuda;
 extern const ttt_implementation ttt_attention_cuda_mma;
 extern const ttt_implementation ttt_attention_backward_cuda_mma;
+extern const ttt_implementation ttt_attention_hopper;
 extern const ttt_implementation ttt_attention_backward_hopper;
 
 #endif
