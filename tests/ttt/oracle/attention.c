@@ -43,6 +43,13 @@ static const struct op_case cases[] = {
      {true}},
     {"cut from one, odd", {{{4, {2, 2, 11, 13}}}, {{4, {2, 2, 11, 13}}}, {{4, {2, 2, 11, 13}}}}, {true}},
     {"width 128", {{{4, {1, 1, 18, 128}}, CUT}, {{4, {1, 1, 130, 128}}}, {{4, {1, 1, 130, 128}}}}},
+    {"many keys, odd",
+     {{{4, {3, 16, 577, 64}}}, {{4, {3, 16, 600, 64}}}, {{4, {3, 16, 600, 64}}}},
+     .gpu_only = true},
+    {"cut from one, many keys",
+     {{{4, {2, 24, 513, 64}}}, {{4, {2, 24, 513, 64}}}, {{4, {2, 24, 513, 64}}}},
+     {true},
+     .gpu_only = true},
     /* One key wins: gradients of q and k are next to nothing, so only their size could be checked. */
     {"large scores",
      {{{4, {1, 1, 6, 4}}, CONTIGUOUS, CONSTANT, 300, .fixed = true},
