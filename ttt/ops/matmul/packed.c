@@ -2,7 +2,8 @@
  *
  * Depth is cut into blocks that fit the first-level cache as a panel.  A block of rows of a fits the
  * second-level cache; it is packed as well where its columns have unit stride, because reading those across
- * rows would hit few cache sets.  While one block is multiplied, memory is asked for the next.
+ * rows would hit few cache sets.  A panel is packed when the first block of rows needs it.  While one block
+ * is multiplied with one panel, memory is asked for the next ones.
  */
 #include "ttt/ops/matmul/packed.h"
 
@@ -11,9 +12,9 @@ enum {
     BLOCK_ROWS = 96,  /* of a: 72 KiB at that depth */
     CACHED_FLOATS = 160 * 1024, /* of c that stay in the second-level cache, or nearly */
     CHUNK_FLOATS = 1024 * 1024, /* of packed b where c does not */
-    SLICE = 8,        /* rows of b that are packed side by side; divides all blocks of depth but the last */
-    SUMMED_ROWS = 64, /* whose sums stay in registers or the first-level cache, */
-    SUMMED_TERMS = 8, /* and take so many terms at a time */
+    DEPTH_UNIT = 8,             /* divides all blocks of depth but the last */
+    SUMMED_ROWS = 64,           /* whose sums stay in registers or the first-level cache, */
+    SUMMED_TERMS = 8,           /* and take so many terms at a time */
 };
 
 /* How a product is cut: c into down * across parts, a thread's each. */
@@ -62,11 +63,10 @@ static struct cut cut_of(const ttt_packed_product *p)
         .packs_rows = p->a_column != 1,
     };
     divide_c(&cut, p->threads);
-    cut.depth = divide_up(divide_up(p->k, divide_up(p->k, MOST_DEPTH)), SLICE) * SLICE;
+    cut.depth = divide_up(divide_up(p->k, divide_up(p->k, MOST_DEPTH)), DEPTH_UNIT) * DEPTH_UNIT;
     const int64_t columns = divide_up(cut.panels, cut.across) * TTT_PANEL_WIDTH;
     const int64_t rows = divide_up(cut.tiles, cut.down) * TTT_PANEL_ROWS;
-    const int64_t blocks =
-        (rows * columns <= CACHED_FLOATS ? CACHED_FLOATS : CHUNK_FLOATS) / (columns * cut.depth);
+    const int64_t blocks = rows * columns <= CACHED_FLOATS ? 1 : CHUNK_FLOATS / (columns * cut.depth);
     cut.chunk = least((blocks ? blocks : 1) * cut.depth, p->k);
     return cut;
 }
@@ -119,18 +119,6 @@ static int64_t width_of(const ttt_packed_product *p, int64_t panel)
     return least(p->n - panel * TTT_PANEL_WIDTH, TTT_PANEL_WIDTH);
 }
 
-/* Packs `depth` rows of b from k on: slices of all panels where rows are read along, else whole panels. */
-static void pack_panels(const struct part *part, int64_t k, int64_t depth, float *panels)
-{
-    const ttt_packed_product *p = part->p;
-    const int64_t slice = p->b_column == 1 ? SLICE : depth;
-    for (int64_t s = 0; s < depth; s += slice)
-        for (int64_t j = part->panel; j < part->end; j++)
-            ttt_panel_pack(least(depth - s, slice), width_of(p, j),
-                           p->b + (k + s) * p->b_row + j * TTT_PANEL_WIDTH * p->b_column, p->b_row,
-                           p->b_column, panels + ((j - part->panel) * depth + s) * TTT_PANEL_WIDTH);
-}
-
 /* Where the part's packed panels of the depth block at k lie. */
 static float *panels_at(const struct part *part, int64_t chunk, int64_t k)
 {
@@ -141,6 +129,7 @@ static float *panels_at(const struct part *part, int64_t chunk, int64_t k)
 struct block {
     int64_t row, rows;
     int64_t k, depth;
+    bool packs; /* the panels, for the blocks below */
 };
 
 static struct block block_of(const struct part *part, int64_t index, int64_t k, int64_t end)
@@ -149,7 +138,7 @@ static struct block block_of(const struct part *part, int64_t index, int64_t k, 
                   last = part->tile + part->tiles * (index + 1) / part->blocks;
     const int64_t row = first * TTT_PANEL_ROWS;
     return (struct block){row, least(last * TTT_PANEL_ROWS, part->p->m) - row, k,
-                          least(end - k, part->cut->depth)};
+                          least(end - k, part->cut->depth), index == 0};
 }
 
 /* sums += `count` terms of each of `rows` rows; a_row: a constant once inlined, where it is 1. */
@@ -198,17 +187,41 @@ static ttt_panel_ahead block_ahead(const struct part *part, const struct block *
     return ttt_panel_ahead_of(at, p->a_column, next->depth, next->rows, tiles);
 }
 
-/* The panels of a block, one after another; the kernel asks for each while it multiplies the one before. */
-static void multiply_panels(const struct part *part, const struct block *block, const float *panels,
-                            ttt_panel_product product)
+/* Where panel j of a block comes from. */
+static const float *panel_source(const ttt_packed_product *p, const struct block *block, int64_t j)
+{
+    return p->b + block->k * p->b_row + j * TTT_PANEL_WIDTH * p->b_column;
+}
+
+/* Panel j of a block, as it will be read, while one of `rows` rows is multiplied. */
+static ttt_panel_ahead panel_ahead(const struct part *part, int64_t chunk, const struct block *block,
+                                   int64_t j, int64_t rows)
 {
     const ttt_packed_product *p = part->p;
-    const int64_t tiles = divide_up(block->rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
-    for (int64_t j = part->panel; j < part->end; j++, panels += size) {
-        const int64_t column = j * TTT_PANEL_WIDTH;
-        product.ahead[0] = ttt_panel_ahead_of(panels + size, 0, j + 1 < part->end, size, tiles);
-        product.width = width_of(p, j);
-        product.panel = panels;
+    const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
+    if (!block->packs)
+        return ttt_panel_ahead_of(panels_at(part, chunk, block->k) + (j - part->panel) * size, 0, 1, size,
+                                  tiles);
+    const float *at = panel_source(p, block, j);
+    if (p->b_column == 1)
+        return ttt_panel_ahead_of(at, p->b_row, block->depth, width_of(p, j), tiles);
+    return ttt_panel_ahead_of(at, p->b_column, width_of(p, j), block->depth, tiles);
+}
+
+/* The panels of a block, one after another. */
+static void multiply_panels(const struct part *part, int64_t chunk, const struct block *block,
+                            const struct block *next, ttt_panel_product product)
+{
+    const ttt_packed_product *p = part->p;
+    float *panel = panels_at(part, chunk, block->k);
+    for (int64_t j = part->panel; j < part->end; j++, panel += block->depth * TTT_PANEL_WIDTH) {
+        const int64_t column = j * TTT_PANEL_WIDTH, width = width_of(p, j);
+        if (block->packs)
+            ttt_panel_pack(block->depth, width, panel_source(p, block, j), p->b_row, p->b_column, panel);
+        product.ahead[0] = j + 1 < part->end ? panel_ahead(part, chunk, block, j + 1, block->rows)
+                                             : panel_ahead(part, chunk, next, part->panel, block->rows);
+        product.width = width;
+        product.panel = panel;
         product.c = p->c + block->row * p->n + column;
         product.column = column;
         product.start = p->start ? p->start + column : NULL;
@@ -248,14 +261,12 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
         product.a_column = TTT_PANEL_ROWS;
         product.a_tile = TTT_PANEL_ROWS * block->depth;
     }
-    multiply_panels(part, block, panels_at(part, chunk, block->k), product);
+    multiply_panels(part, chunk, block, next, product);
 }
 
 /* Depth chunk ... end of the part. */
 static void multiply_chunk(const struct part *part, int64_t chunk, int64_t end)
 {
-    for (int64_t k = chunk; k < end; k += part->cut->depth)
-        pack_panels(part, k, least(end - k, part->cut->depth), panels_at(part, chunk, k));
     for (int64_t i = 0; i < part->blocks; i++) {
         for (int64_t k = chunk; k < end; k += part->cut->depth) {
             const int64_t after = k + part->cut->depth;
