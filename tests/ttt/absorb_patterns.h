@@ -4,8 +4,8 @@
 
 #include "ttt/graph/graph.h"
 
-/* Deep enough that every row adds up in several steps. */
-enum { BATCH = 2, M = 40, K = 400, ODD = 33, EVEN = 40, INPUTS = 4 };
+/* Deep enough that every row adds up in several steps, with few enough rows for matmul:small. */
+enum { BATCH = 2, M = 16, K = 400, ODD = 33, EVEN = 40, INPUTS = 4 };
 
 /* a (BATCH, M, K), b (BATCH, K, N), c (BATCH, M, N), w (N, K); N is ODD or EVEN */
 struct operands {

@@ -11,7 +11,7 @@
 #include "tests/ttt/op_guard.h"
 #include "ttt/base/random.h"
 
-enum { MOST = BATCH * M * K };
+enum { MOST = BATCH * K * EVEN };
 
 static const char *const names[] = {"a", "b", "c", "w", "cotangent"};
 

@@ -1,4 +1,5 @@
-/* The row "small" of matmul: our own kernel, for matrices where a BLAS call costs more than it computes.
+/* The row "small" of matmul: our own kernel, for matrices where a BLAS call costs more than it computes, and
+ * most of packing (matmul_packed.c) is not worth its while.
  *
  * Measured on a Zen 3 core: 96 products of 196x32 by 32x32 reach 76 GFLOP/s here and 45 with OpenBLAS.
  */
@@ -7,9 +8,8 @@
 #include "ttt/ops/matmul/product.h"
 
 enum {
-    DEPTH = 256,        /* depth of a packed panel, which must share the first-level cache with a */
-    MOST_COLUMNS = 128, /* beyond these, BLAS reuses its caches better */
-    MOST_DEPTH = 512,
+    DEPTH = 256,              /* depth of a packed panel, which must share the first-level cache with a */
+    LARGE = 64 * 64 * 64,     /* rows * columns * depth from which on packing is faster in whatever memory */
     ROWS_WORTH_PACKING = 256, /* fewer read b where it is */
     TASKS_PER_THREAD = 4,
 };
@@ -19,9 +19,9 @@ static bool small_supports(const ttt_launch *launch, const char **why)
     if (!ttt_all_f32(launch, why))
         return false;
     ttt_product p = ttt_product_of(launch);
-    if (p.n <= MOST_COLUMNS && p.k <= MOST_DEPTH)
+    if ((double)p.m * (double)p.n * (double)p.k < LARGE)
         return true;
-    *why = "more than 128 columns, or deeper than 512";
+    *why = "as large as 64 x 64 x 64";
     return false;
 }
 

@@ -81,10 +81,21 @@ static int64_t part_room(const struct cut *cut)
     return panels_room(cut) + (cut->packs_rows ? (BLOCK_ROWS + TTT_PANEL_ROWS) * cut->depth : 0);
 }
 
-size_t ttt_packed_workspace(const ttt_packed_product *p)
+int64_t ttt_packed_parts(const ttt_packed_product *p)
 {
     const struct cut cut = cut_of(p);
-    return (size_t)(cut.down * cut.across * part_room(&cut)) * sizeof(float);
+    return cut.down * cut.across;
+}
+
+size_t ttt_packed_part_workspace(const ttt_packed_product *p)
+{
+    const struct cut cut = cut_of(p);
+    return (size_t)part_room(&cut) * sizeof(float);
+}
+
+size_t ttt_packed_workspace(const ttt_packed_product *p)
+{
+    return (size_t)ttt_packed_parts(p) * ttt_packed_part_workspace(p);
 }
 
 /* A part of c, cut into blocks of rows. */
@@ -106,7 +117,7 @@ static struct part part_of(const ttt_packed_product *p, const struct cut *cut, i
         .tile = cut->tiles * i / cut->down,
         .panel = cut->panels * j / cut->across,
         .end = cut->panels * (j + 1) / cut->across,
-        .panels = workspace + index * part_room(cut),
+        .panels = workspace,
     };
     part.tiles = cut->tiles * (i + 1) / cut->down - part.tile;
     part.blocks = divide_up(part.tiles * TTT_PANEL_ROWS, BLOCK_ROWS);
@@ -129,16 +140,28 @@ static float *panels_at(const struct part *part, int64_t chunk, int64_t k)
 struct block {
     int64_t row, rows;
     int64_t k, depth;
-    bool packs; /* the panels, for the blocks below */
+    bool packs;     /* the panels, for the blocks below */
+    const float *a; /* at row, k */
+    const float *b; /* row k */
 };
 
-static struct block block_of(const struct part *part, int64_t index, int64_t k, int64_t end)
+/* Of a product of a and b. */
+static struct block block_of(const struct part *part, const float *a, const float *b, int64_t index,
+                             int64_t k, int64_t end)
 {
+    const ttt_packed_product *p = part->p;
     const int64_t first = part->tile + part->tiles * index / part->blocks,
                   last = part->tile + part->tiles * (index + 1) / part->blocks;
     const int64_t row = first * TTT_PANEL_ROWS;
-    return (struct block){row, least(last * TTT_PANEL_ROWS, part->p->m) - row, k,
-                          least(end - k, part->cut->depth), index == 0};
+    return (struct block){
+        .row = row,
+        .rows = least(last * TTT_PANEL_ROWS, p->m) - row,
+        .k = k,
+        .depth = least(end - k, part->cut->depth),
+        .packs = index == 0,
+        .a = a + row * p->a_row + k * p->a_column,
+        .b = b + k * p->b_row,
+    };
 }
 
 /* sums += `count` terms of each of `rows` rows; a_row: a constant once inlined, where it is 1. */
@@ -164,7 +187,7 @@ static void sum_block(const ttt_packed_product *p, const struct block *block)
 {
     for (int64_t i = 0; i < block->rows; i += SUMMED_ROWS) {
         const int64_t rows = least(block->rows - i, SUMMED_ROWS);
-        const float *a = p->a + (block->row + i) * p->a_row + block->k * p->a_column;
+        const float *a = block->a + i * p->a_row;
         double *total = p->row_sums + block->row + i;
         float sums[SUMMED_ROWS] = {0};
         if (p->a_row == 1)
@@ -181,16 +204,15 @@ static ttt_panel_ahead block_ahead(const struct part *part, const struct block *
 {
     const ttt_packed_product *p = part->p;
     const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS) * (part->end - part->panel);
-    const float *at = p->a + next->row * p->a_row + next->k * p->a_column;
     if (p->a_column == 1)
-        return ttt_panel_ahead_of(at, p->a_row, next->rows, next->depth, tiles);
-    return ttt_panel_ahead_of(at, p->a_column, next->depth, next->rows, tiles);
+        return ttt_panel_ahead_of(next->a, p->a_row, next->rows, next->depth, tiles);
+    return ttt_panel_ahead_of(next->a, p->a_column, next->depth, next->rows, tiles);
 }
 
 /* Where panel j of a block comes from. */
 static const float *panel_source(const ttt_packed_product *p, const struct block *block, int64_t j)
 {
-    return p->b + block->k * p->b_row + j * TTT_PANEL_WIDTH * p->b_column;
+    return block->b + j * TTT_PANEL_WIDTH * p->b_column;
 }
 
 /* Panel j of a block, as it will be read, while one of `rows` rows is multiplied. */
@@ -199,6 +221,8 @@ static ttt_panel_ahead panel_ahead(const struct part *part, int64_t chunk, const
 {
     const ttt_packed_product *p = part->p;
     const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
+    if (!block->rows)
+        return (ttt_panel_ahead){0};
     if (!block->packs)
         return ttt_panel_ahead_of(panels_at(part, chunk, block->k) + (j - part->panel) * size, 0, 1, size,
                                   tiles);
@@ -234,12 +258,11 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
                            const struct block *next)
 {
     const ttt_packed_product *p = part->p;
-    const float *a = p->a + block->row * p->a_row + block->k * p->a_column;
     ttt_panel_ahead ahead[2] = {[1] = block_ahead(part, next, block->rows)};
     ttt_panel_product product = {
         .rows = block->rows,
         .depth = block->depth,
-        .a = a,
+        .a = block->a,
         .a_row = p->a_row,
         .a_column = p->a_column,
         .a_tile = TTT_PANEL_ROWS * p->a_row,
@@ -255,7 +278,7 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
     if (p->row_sums && part->panel == 0)
         sum_block(p, block);
     if (part->cut->packs_rows) {
-        ttt_panel_pack_rows(block->rows, block->depth, a, p->a_row, p->a_column, part->packed_rows);
+        ttt_panel_pack_rows(block->rows, block->depth, block->a, p->a_row, p->a_column, part->packed_rows);
         product.a = part->packed_rows;
         product.a_row = 1;
         product.a_column = TTT_PANEL_ROWS;
@@ -264,32 +287,45 @@ static void multiply_block(const struct part *part, int64_t chunk, const struct 
     multiply_panels(part, chunk, block, next, product);
 }
 
+/* What follows block `index` of depth k in the chunk that ends at `end`; without rows where nothing does. */
+static struct block block_after(const struct part *part, int64_t index, int64_t k, int64_t chunk, int64_t end)
+{
+    const ttt_packed_product *p = part->p;
+    const int64_t after = k + part->cut->depth;
+    if (after < end)
+        return block_of(part, p->a, p->b, index, after, end);
+    if (index + 1 < part->blocks)
+        return block_of(part, p->a, p->b, index + 1, chunk, end);
+    if (end < p->k)
+        return block_of(part, p->a, p->b, 0, end, p->k);
+    return p->next_a ? block_of(part, p->next_a, p->next_b, 0, 0, p->k) : (struct block){0};
+}
+
 /* Depth chunk ... end of the part. */
 static void multiply_chunk(const struct part *part, int64_t chunk, int64_t end)
 {
+    const ttt_packed_product *p = part->p;
     for (int64_t i = 0; i < part->blocks; i++) {
         for (int64_t k = chunk; k < end; k += part->cut->depth) {
-            const int64_t after = k + part->cut->depth;
-            const struct block block = block_of(part, i, k, end);
-            struct block next = {0};
-            if (after < end)
-                next = block_of(part, i, after, end);
-            else if (i + 1 < part->blocks)
-                next = block_of(part, i + 1, chunk, end);
-            else if (end < part->p->k)
-                next = block_of(part, 0, end, part->p->k);
+            const struct block block = block_of(part, p->a, p->b, i, k, end),
+                               next = block_after(part, i, k, chunk, end);
             multiply_block(part, chunk, &block, &next);
         }
     }
 }
 
-void ttt_packed_multiply(const ttt_packed_product *p, float *workspace)
+void ttt_packed_multiply_part(const ttt_packed_product *p, int64_t part, float *workspace)
 {
     const struct cut cut = cut_of(p);
+    const struct part whole = part_of(p, &cut, part, workspace);
+    for (int64_t chunk = 0; chunk < p->k; chunk += cut.chunk)
+        multiply_chunk(&whole, chunk, least(chunk + cut.chunk, p->k));
+}
+
+void ttt_packed_multiply(const ttt_packed_product *p, float *workspace)
+{
+    const size_t room = ttt_packed_part_workspace(p) / sizeof(float);
 #pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (int64_t index = 0; index < cut.down * cut.across; index++) {
-        const struct part part = part_of(p, &cut, index, workspace);
-        for (int64_t chunk = 0; chunk < p->k; chunk += cut.chunk)
-            multiply_chunk(&part, chunk, least(chunk + cut.chunk, p->k));
-    }
+    for (int64_t part = 0; part < ttt_packed_parts(p); part++)
+        ttt_packed_multiply_part(p, part, workspace + (size_t)part * room);
 }

@@ -21,7 +21,8 @@ typedef struct ttt_packed_product {
 
     ttt_panel_finish *finish; /* or NULL */
     const void *context;
-    const float *beside; /* laid out as c: what finish reads or writes besides it; or NULL */
+    const float *beside;          /* laid out as c: what finish reads or writes besides it; or NULL */
+    const float *next_a, *next_b; /* of a like product that follows, asked for towards the end; or NULL */
     int threads;
 } ttt_packed_product;
 
@@ -30,5 +31,11 @@ size_t ttt_packed_workspace(const ttt_packed_product *p);
 
 /* The results are bit-identical for any number of threads (panel.h). */
 void ttt_packed_multiply(const ttt_packed_product *p, float *workspace);
+
+/* The same part by part, for who has several products for his threads: into how many c is cut, no more than
+ * p->threads; bytes of workspace for each; one of them. */
+int64_t ttt_packed_parts(const ttt_packed_product *p);
+size_t ttt_packed_part_workspace(const ttt_packed_product *p);
+void ttt_packed_multiply_part(const ttt_packed_product *p, int64_t part, float *workspace);
 
 #endif
