@@ -1,38 +1,9 @@
-/* Eight neighbouring channels as one vector, for the CPU rows.  Vectors are passed by address, since the
- * calling convention for them depends on the instruction set. */
+/* Eight neighbouring channels as one vector, for the CPU rows. */
 #ifndef TTT_OPS_CONV3X3_CONV3X3_LANES_H
 #define TTT_OPS_CONV3X3_CONV3X3_LANES_H
 
-#include <string.h>
-
 #include "ttt/graph/operator.h"
-
-#define TTT_LANES 8
-
-typedef float ttt_lanes __attribute__((vector_size(TTT_LANES * sizeof(float))));
-
-/* The first `count` (1..8) lanes come from memory, the others are 0. */
-static inline void ttt_lanes_load(ttt_lanes *lanes, const float *from, int count)
-{
-    if (count == TTT_LANES) {
-        memcpy(lanes, from, sizeof *lanes);
-        return;
-    }
-    float some[TTT_LANES] = {0};
-    for (int i = 0; i < count; i++)
-        some[i] = from[i];
-    memcpy(lanes, some, sizeof *lanes);
-}
-
-static inline void ttt_lanes_store(float *to, const ttt_lanes *lanes, int count)
-{
-    if (count == TTT_LANES) {
-        memcpy(to, lanes, sizeof *lanes);
-        return;
-    }
-    for (int i = 0; i < count; i++)
-        to[i] = (*lanes)[i];
-}
+#include "ttt/ops/reduce/lanes.h"
 
 /* Eight channels of three neighbouring picture rows; a row outside the picture is one zero pixel again and
  * again. */

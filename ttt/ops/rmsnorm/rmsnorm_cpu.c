@@ -6,10 +6,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "ttt/ops/reduce/lanes.h"
 #include "ttt/ops/reduce/rows.h"
 #include "ttt/ops/rmsnorm/rmsnorm_operator.h"
 
-enum { PARALLEL_ELEMENTS = 1 << 13 }; /* fewer are done faster than threads are woken */
+enum {
+    PARALLEL_ELEMENTS = 1 << 13, /* fewer are done faster than threads are woken */
+    AHEAD = 8,                   /* rows; heads lie apart, which defeats the processor's own guess */
+    LINE = 16,                   /* elements of a cache line */
+    MOST_ASKED = 8 * LINE,       /* longer rows are guessed */
+};
 
 static int64_t row_length(const ttt_launch *launch)
 {
@@ -64,22 +70,25 @@ static float *next_row(struct row_walk *walk)
     return row;
 }
 
-/* In four quarters, each in a vector of its own: additions need not wait for each other. */
+/* Asks memory for the row that the walk is at, which goes on to the next. */
+static void ask_row(struct row_walk *walk, int64_t d)
+{
+    const float *row = next_row(walk);
+    for (int64_t i = 0; i < d && i < MOST_ASKED; i += LINE)
+        __builtin_prefetch(row + i);
+}
+
 static float mean_square(const float *x, int64_t d)
 {
-    const int64_t quarter = d / 4;
-    const float *x1 = x + quarter, *x2 = x1 + quarter, *x3 = x2 + quarter;
-    float a = 0, b = 0, c = 0, e = 0;
-#pragma omp simd reduction(+ : a, b, c, e)
-    for (int64_t i = 0; i < quarter; i++) {
-        a += x[i] * x[i];
-        b += x1[i] * x1[i];
-        c += x2[i] * x2[i];
-        e += x3[i] * x3[i];
+    ttt_lanes even = {0}, odd = {0}, a, b;
+    for (int64_t i = 0; i < d; i += 2 * TTT_LANES) {
+        ttt_lanes_load(&a, x + i, d - i);
+        ttt_lanes_load(&b, x + i + TTT_LANES, d - i - TTT_LANES);
+        even += a * a;
+        odd += b * b;
     }
-    for (int64_t i = 4 * quarter; i < d; i++)
-        a += x[i] * x[i];
-    return ((a + b) + (c + e)) / (float)d;
+    even += odd;
+    return ttt_lanes_sum(&even) / (float)d;
 }
 
 static void scale_row(const float *x, const float *gain, float rrms, float *y, int64_t d)
@@ -104,8 +113,10 @@ static ttt_status forward(const ttt_launch *launch)
 #pragma omp parallel for schedule(static) num_threads(threads_for(launch))
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
         struct row_walk walk = walk_from(&launch->in[0], chunk * TTT_ROWS_PER_CHUNK);
+        struct row_walk ahead = walk_from(&launch->in[0], chunk * TTT_ROWS_PER_CHUNK + AHEAD);
         for (int64_t r = chunk * TTT_ROWS_PER_CHUNK; r < rows && r < (chunk + 1) * TTT_ROWS_PER_CHUNK; r++) {
             const float *x = next_row(&walk);
+            ask_row(&ahead, d);
             const float scale = 1 / sqrtf(mean_square(x, d) + eps);
             scale_row(x, gain, scale, y + r * d, d);
             if (rrms)
@@ -119,17 +130,21 @@ static ttt_status forward(const ttt_launch *launch)
 static void backward_row(const float *x, const float *gain, float rrms, const float *dy, float *dx,
                          float *dgain, int64_t d)
 {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < d; i++) {
-        float product = dy[i] * (x[i] * rrms);
-        sum += product * gain[i];
-        dgain[i] += product;
+    ttt_lanes sum = {0}, of_x, of_dy, of_gain, of_dgain;
+    for (int64_t i = 0; i < d; i += TTT_LANES) {
+        ttt_lanes_load(&of_x, x + i, d - i);
+        ttt_lanes_load(&of_dy, dy + i, d - i);
+        ttt_lanes_load(&of_gain, gain + i, d - i);
+        ttt_lanes_load(&of_dgain, dgain + i, d - i);
+        of_dy *= of_x * rrms;
+        sum += of_dy * of_gain;
+        of_dgain += of_dy;
+        ttt_lanes_store(dgain + i, &of_dgain, d - i);
     }
-    const float mean = sum / (float)d;
+    const float pull = rrms * (ttt_lanes_sum(&sum) / (float)d);
 #pragma omp simd
     for (int64_t i = 0; i < d; i++)
-        dx[i] = rrms * (dy[i] * gain[i] - x[i] * rrms * mean);
+        dx[i] = rrms * (dy[i] * gain[i] - x[i] * pull);
 }
 
 /* Ones for a missing gain (d), then dgain (d) for each chunk. */
@@ -151,10 +166,17 @@ static ttt_status backward(const ttt_launch *launch)
         struct row_walk x = walk_from(&launch->in[0], chunk * TTT_ROWS_PER_CHUNK);
         struct row_walk dy = walk_from(&launch->in[3], chunk * TTT_ROWS_PER_CHUNK);
         struct row_walk dx = walk_from(&launch->out[0], chunk * TTT_ROWS_PER_CHUNK);
+        struct row_walk x_ahead = walk_from(&launch->in[0], chunk * TTT_ROWS_PER_CHUNK + AHEAD);
+        struct row_walk dy_ahead = walk_from(&launch->in[3], chunk * TTT_ROWS_PER_CHUNK + AHEAD);
+        struct row_walk dx_ahead = walk_from(&launch->out[0], chunk * TTT_ROWS_PER_CHUNK + AHEAD);
         float *partial = partials + chunk * d;
         memset(partial, 0, (size_t)d * sizeof *partial);
-        for (int64_t r = chunk * TTT_ROWS_PER_CHUNK; r < rows && r < (chunk + 1) * TTT_ROWS_PER_CHUNK; r++)
+        for (int64_t r = chunk * TTT_ROWS_PER_CHUNK; r < rows && r < (chunk + 1) * TTT_ROWS_PER_CHUNK; r++) {
+            ask_row(&x_ahead, d);
+            ask_row(&dy_ahead, d);
+            ask_row(&dx_ahead, d);
             backward_row(next_row(&x), gain, rrms[r], next_row(&dy), next_row(&dx), partial, d);
+        }
     }
     if (dgain)
         ttt_sum_rows(partials, chunks, d, d, 1, dgain, 1);
