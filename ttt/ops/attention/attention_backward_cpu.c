@@ -76,7 +76,7 @@ static struct attention_matrix gradient_rows(const struct head *h, int output, i
 
 /* The block of `queries` from `query` by `keys` from `key`: its part of all three gradients. */
 static void block_gradient(const struct head *h, const struct scratch *s, int64_t query, int64_t queries,
-                           int64_t key, int64_t keys)
+                           int64_t key, int64_t keys, struct attention_ahead *ahead)
 {
     const float scale = 1 / sqrtf((float)h->d);
     const int64_t all_queries = h->launch->in[Q].shape.size[2];
@@ -84,23 +84,48 @@ static void block_gradient(const struct head *h, const struct scratch *s, int64_
     const struct attention_matrix q = rows_of(h, Q, query), k = rows_of(h, K, key),
                                   dy = rows_of(h, DY, query);
     const struct attention_matrix weights = {s->weights, KEYS, 1}, slopes = {s->slopes, KEYS, 1};
-    attention_multiply(queries, keys, h->d, q, attention_transposed(k), weights, false, s->panel);
+    attention_multiply(queries, keys, h->d, q, attention_transposed(k), weights, false, s->panel, ahead);
     for (int64_t r = 0; r < queries; r++)
         softmax_row(s->weights + r * KEYS, scale, log_sum[r], keys);
     if (h->launch->out[V].data)
         attention_multiply(keys, h->d, queries, attention_transposed(weights), dy, gradient_rows(h, V, key),
-                           query > 0, s->panel);
+                           query > 0, s->panel, ahead);
     attention_multiply(queries, keys, h->d, dy, attention_transposed(rows_of(h, V, key)), slopes, false,
-                       s->panel);
+                       s->panel, ahead);
     for (int64_t r = 0; r < queries; r++)
         slope_row(s->weights + r * KEYS, s->slopes + r * KEYS, s->shared[r], scale, keys);
-    attention_multiply(queries, h->d, keys, slopes, k, gradient_rows(h, Q, query), key > 0, s->panel);
+    attention_multiply(queries, h->d, keys, slopes, k, gradient_rows(h, Q, query), key > 0, s->panel, ahead);
     if (h->launch->out[K].data)
         attention_multiply(keys, h->d, queries, attention_transposed(slopes), q, gradient_rows(h, K, key),
-                           query > 0, s->panel);
+                           query > 0, s->panel, ahead);
 }
 
-static void head_gradient(const struct head *h, const struct scratch *s)
+/* What a head reads first, and what it writes. */
+static struct attention_ahead ahead_of(const struct head *h)
+{
+    const ttt_operand *in = h->launch->in;
+    const int64_t all_queries = in[Q].shape.size[2], all_keys = in[K].shape.size[2];
+    const int64_t queries = all_queries < QUERIES ? all_queries : QUERIES,
+                  keys = all_keys < KEYS ? all_keys : KEYS;
+    const int64_t tiles =
+        2 * attention_tiles(queries, keys) + attention_tiles(queries, h->d) + 2 * attention_tiles(keys, h->d);
+    struct attention_ahead ahead = {0};
+    if (h->i == in[Q].shape.size[0] * h->heads)
+        return ahead;
+    attention_ask(&ahead, rows_of(h, Q, 0), queries, h->d, tiles);
+    attention_ask(&ahead, rows_of(h, K, 0), keys, h->d, tiles);
+    attention_ask(&ahead, rows_of(h, V, 0), keys, h->d, tiles);
+    attention_ask(&ahead, rows_of(h, Y, 0), queries, h->d, tiles);
+    attention_ask(&ahead, rows_of(h, DY, 0), queries, h->d, tiles);
+    attention_ask(&ahead, gradient_rows(h, Q, 0), queries, h->d, tiles);
+    if (h->launch->out[K].data)
+        attention_ask(&ahead, gradient_rows(h, K, 0), keys, h->d, tiles);
+    if (h->launch->out[V].data)
+        attention_ask(&ahead, gradient_rows(h, V, 0), keys, h->d, tiles);
+    return ahead;
+}
+
+static void head_gradient(const struct head *h, const struct scratch *s, struct attention_ahead *ahead)
 {
     const int64_t all_queries = h->launch->in[Q].shape.size[2], all_keys = h->launch->in[K].shape.size[2];
     for (int64_t query = 0; query < all_queries; query += QUERIES) {
@@ -109,7 +134,7 @@ static void head_gradient(const struct head *h, const struct scratch *s)
         for (int64_t r = 0; r < queries; r++)
             s->shared[r] = dot(y.at + r * y.row, dy.at + r * dy.row, h->d);
         for (int64_t key = 0; key < all_keys; key += KEYS)
-            block_gradient(h, s, query, queries, key, all_keys - key < KEYS ? all_keys - key : KEYS);
+            block_gradient(h, s, query, queries, key, all_keys - key < KEYS ? all_keys - key : KEYS, ahead);
     }
 }
 
@@ -119,8 +144,10 @@ static ttt_status backward(const ttt_launch *launch)
 #pragma omp parallel for schedule(static) num_threads(launch->threads)
     for (int64_t i = 0; i < shape.size[0] * shape.size[1]; i++) {
         const struct scratch s = scratch_of(launch, omp_get_thread_num());
-        const struct head head = {launch, i, shape.size[1], shape.size[3]};
-        head_gradient(&head, &s);
+        const struct head head = {launch, i, shape.size[1], shape.size[3]},
+                          next = {launch, i + 1, shape.size[1], shape.size[3]};
+        struct attention_ahead ahead = ahead_of(&next);
+        head_gradient(&head, &s, &ahead);
     }
     return TTT_OK;
 }

@@ -9,6 +9,7 @@
 #include "ttt/ops/attention/attention_operator.h"
 #include "ttt/ops/attention/block.h"
 #include "ttt/ops/pointwise/math.h"
+#include "ttt/ops/reduce/lanes.h"
 
 enum { QUERIES = TTT_ATTENTION_QUERIES, KEYS = TTT_ATTENTION_KEYS };
 
@@ -49,14 +50,10 @@ static float largest_of(const float *x, int64_t count)
 /* scores = exp(scale scores - most); returns their sum. */
 static float exponentials(float *scores, float scale, float most, int64_t count)
 {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; i++) {
-        float value = ttt_fast_exp(scores[i] * scale - most);
-        scores[i] = value;
-        sum += value;
-    }
-    return sum;
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        scores[i] = ttt_fast_exp(scores[i] * scale - most);
+    return ttt_row_sum(scores, count);
 }
 
 static void scale_row(float *y, float factor, int64_t d)
@@ -84,9 +81,46 @@ static void admit_scores(const struct scratch *s, int64_t query, int64_t keys, b
     s->sum[query] += exponentials(scores, scale, s->largest[query], keys);
 }
 
-/* Queries first ... first + count of head i. */
-static void attend(const ttt_launch *launch, const struct scratch *s, int64_t i, int64_t first, int64_t count)
+/* A task: queries first ... first + count of head i. */
+struct task {
+    int64_t i, first, count;
+};
+
+static int64_t blocks_of(const ttt_launch *launch)
 {
+    return (launch->in[0].shape.size[2] + QUERIES - 1) / QUERIES;
+}
+
+static struct task task_of(const ttt_launch *launch, int64_t index)
+{
+    const int64_t blocks = blocks_of(launch), first = index % blocks * QUERIES;
+    const int64_t left = launch->in[0].shape.size[2] - first;
+    return (struct task){index / blocks, first, left < QUERIES ? left : QUERIES};
+}
+
+/* What a task reads first, and what it writes. */
+static struct attention_ahead ahead_of(const ttt_launch *launch, const struct task *task)
+{
+    const ttt_shape shape = launch->in[0].shape;
+    const int64_t heads = shape.size[1], d = shape.size[3], all_keys = launch->in[1].shape.size[2];
+    const int64_t keys = all_keys < KEYS ? all_keys : KEYS;
+    const int64_t tiles = attention_tiles(task->count, keys) + attention_tiles(task->count, d);
+    struct attention_ahead ahead = {0};
+    if (task->i == shape.size[0] * heads)
+        return ahead;
+    attention_ask(&ahead, attention_head(&launch->in[0], false, heads, task->i, task->first), task->count, d,
+                  tiles);
+    attention_ask(&ahead, attention_head(&launch->in[1], false, heads, task->i, 0), keys, d, tiles);
+    attention_ask(&ahead, attention_head(&launch->in[2], false, heads, task->i, 0), keys, d, tiles);
+    attention_ask(&ahead, attention_head(&launch->out[0], true, heads, task->i, task->first), task->count, d,
+                  tiles);
+    return ahead;
+}
+
+static void attend(const ttt_launch *launch, const struct scratch *s, const struct task *task,
+                   struct attention_ahead *ahead)
+{
+    const int64_t i = task->i, first = task->first, count = task->count;
     const ttt_shape shape = launch->in[0].shape;
     const int64_t heads = shape.size[1], d = shape.size[3], all_keys = launch->in[1].shape.size[2];
     const float scale = 1 / sqrtf((float)d);
@@ -97,10 +131,10 @@ static void attend(const ttt_launch *launch, const struct scratch *s, int64_t i,
         const int64_t keys = all_keys - key < KEYS ? all_keys - key : KEYS;
         const struct attention_matrix k = attention_head(&launch->in[1], false, heads, i, key);
         const struct attention_matrix v = attention_head(&launch->in[2], false, heads, i, key);
-        attention_multiply(count, keys, d, q, attention_transposed(k), scores, false, s->panel);
+        attention_multiply(count, keys, d, q, attention_transposed(k), scores, false, s->panel, ahead);
         for (int64_t r = 0; r < count; r++)
             admit_scores(s, r, keys, key == 0, scale, y.at + r * y.row, d);
-        attention_multiply(count, d, keys, scores, v, y, key > 0, s->panel);
+        attention_multiply(count, d, keys, scores, v, y, key > 0, s->panel, ahead);
     }
     float *log_sum = launch->out[1].data;
     for (int64_t r = 0; r < count; r++) {
@@ -113,13 +147,13 @@ static void attend(const ttt_launch *launch, const struct scratch *s, int64_t i,
 static ttt_status forward(const ttt_launch *launch)
 {
     const ttt_shape shape = launch->in[0].shape;
-    const int64_t heads = shape.size[0] * shape.size[1], queries = shape.size[2];
-    const int64_t blocks = (queries + QUERIES - 1) / QUERIES;
+    const int64_t tasks = shape.size[0] * shape.size[1] * blocks_of(launch);
 #pragma omp parallel for schedule(static) num_threads(launch->threads)
-    for (int64_t task = 0; task < heads * blocks; task++) {
+    for (int64_t index = 0; index < tasks; index++) {
         const struct scratch s = scratch_of(launch, omp_get_thread_num());
-        const int64_t first = task % blocks * QUERIES;
-        attend(launch, &s, task / blocks, first, queries - first < QUERIES ? queries - first : QUERIES);
+        const struct task task = task_of(launch, index), next = task_of(launch, index + 1);
+        struct attention_ahead ahead = ahead_of(launch, &next);
+        attend(launch, &s, &task, &ahead);
     }
     return TTT_OK;
 }

@@ -1,8 +1,6 @@
 /* Products of blocks by the kernel of matmul. */
 #include "ttt/ops/attention/block.h"
 
-#include "ttt/ops/matmul/panel.h"
-
 struct attention_matrix attention_head(const ttt_operand *x, bool joined, int64_t heads, int64_t i,
                                        int64_t first)
 {
@@ -22,8 +20,21 @@ int64_t attention_panel(int64_t d)
     return depth * TTT_PANEL_WIDTH;
 }
 
+void attention_ask(struct attention_ahead *ahead, struct attention_matrix x, int64_t rows, int64_t d,
+                   int64_t tiles)
+{
+    if (x.at && tiles && ahead->count < TTT_ATTENTION_STREAMS)
+        ahead->stream[ahead->count++] = ttt_panel_ahead_of(x.at, x.row, rows, d, tiles);
+}
+
+int64_t attention_tiles(int64_t rows, int64_t columns)
+{
+    return rows / TTT_PANEL_ROWS * ((columns + TTT_PANEL_WIDTH - 1) / TTT_PANEL_WIDTH);
+}
+
 void attention_multiply(int64_t rows, int64_t columns, int64_t depth, struct attention_matrix a,
-                        struct attention_matrix b, struct attention_matrix c, bool add, float *panel)
+                        struct attention_matrix b, struct attention_matrix c, bool add, float *panel,
+                        struct attention_ahead *ahead)
 {
     for (int64_t j = 0; j < columns; j += TTT_PANEL_WIDTH) {
         const int64_t width = columns - j < TTT_PANEL_WIDTH ? columns - j : TTT_PANEL_WIDTH;
@@ -41,6 +52,8 @@ void attention_multiply(int64_t rows, int64_t columns, int64_t depth, struct att
             .c = c.at + j,
             .c_row = c.row,
             .add = add,
+            .ahead = ahead->stream,
+            .n_ahead = ahead->count,
         });
     }
 }

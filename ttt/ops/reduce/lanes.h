@@ -41,4 +41,33 @@ TTT_LANES_INLINE float ttt_lanes_sum(const ttt_lanes *x)
     return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
+/* The sum of x[i] y[i]. */
+TTT_LANES_INLINE float ttt_row_dot(const float *x, const float *y, int64_t d)
+{
+    ttt_lanes even = {0}, odd = {0}, a, b;
+    for (int64_t i = 0; i < d; i += 2 * TTT_LANES) {
+        ttt_lanes_load(&a, x + i, d - i);
+        ttt_lanes_load(&b, y + i, d - i);
+        even += a * b;
+        ttt_lanes_load(&a, x + i + TTT_LANES, d - i - TTT_LANES);
+        ttt_lanes_load(&b, y + i + TTT_LANES, d - i - TTT_LANES);
+        odd += a * b;
+    }
+    even += odd;
+    return ttt_lanes_sum(&even);
+}
+
+TTT_LANES_INLINE float ttt_row_sum(const float *x, int64_t d)
+{
+    ttt_lanes even = {0}, odd = {0}, a, b;
+    for (int64_t i = 0; i < d; i += 2 * TTT_LANES) {
+        ttt_lanes_load(&a, x + i, d - i);
+        ttt_lanes_load(&b, x + i + TTT_LANES, d - i - TTT_LANES);
+        even += a;
+        odd += b;
+    }
+    even += odd;
+    return ttt_lanes_sum(&even);
+}
+
 #endif

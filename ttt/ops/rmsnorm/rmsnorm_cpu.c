@@ -78,19 +78,6 @@ static void ask_row(struct row_walk *walk, int64_t d)
         __builtin_prefetch(row + i);
 }
 
-static float mean_square(const float *x, int64_t d)
-{
-    ttt_lanes even = {0}, odd = {0}, a, b;
-    for (int64_t i = 0; i < d; i += 2 * TTT_LANES) {
-        ttt_lanes_load(&a, x + i, d - i);
-        ttt_lanes_load(&b, x + i + TTT_LANES, d - i - TTT_LANES);
-        even += a * a;
-        odd += b * b;
-    }
-    even += odd;
-    return ttt_lanes_sum(&even) / (float)d;
-}
-
 static void scale_row(const float *x, const float *gain, float rrms, float *y, int64_t d)
 {
     if (!gain) {
@@ -117,7 +104,7 @@ static ttt_status forward(const ttt_launch *launch)
         for (int64_t r = chunk * TTT_ROWS_PER_CHUNK; r < rows && r < (chunk + 1) * TTT_ROWS_PER_CHUNK; r++) {
             const float *x = next_row(&walk);
             ask_row(&ahead, d);
-            const float scale = 1 / sqrtf(mean_square(x, d) + eps);
+            const float scale = 1 / sqrtf(ttt_row_dot(x, x, d) / (float)d + eps);
             scale_row(x, gain, scale, y + r * d, d);
             if (rrms)
                 rrms[r] = scale;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ttt/ops/pointwise/math.h"
+#include "ttt/ops/reduce/lanes.h"
 #include "ttt/ops/silu_heads/silu_heads_operator.h"
 
 enum { PARALLEL_ELEMENTS = 1 << 13 }; /* fewer are done faster than threads are woken */
@@ -36,16 +37,12 @@ static float *row_of(const ttt_operand *y, int64_t token, int64_t head)
 /* y may be x. */
 static void forward_row(const float *x, bool unit, float eps, float *y, int64_t d)
 {
-    float square = 0;
-#pragma omp simd reduction(+ : square)
-    for (int64_t i = 0; i < d; i++) {
-        const float h = x[i] * ttt_fast_sigmoid(x[i]);
-        square += h * h;
-        y[i] = h;
-    }
-    const float scale = 1 / (sqrtf(square) + eps);
+#pragma omp simd
+    for (int64_t i = 0; i < d; i++)
+        y[i] = x[i] * ttt_fast_sigmoid(x[i]);
     if (!unit)
         return;
+    const float scale = 1 / (sqrtf(ttt_row_dot(y, y, d)) + eps);
 #pragma omp simd
     for (int64_t i = 0; i < d; i++)
         y[i] *= scale;
@@ -67,29 +64,26 @@ static ttt_status forward(const ttt_launch *launch)
     return TTT_OK;
 }
 
-/* dx may be x, s has room for d sigmoids. */
-static void backward_row(const float *x, const float *dy, bool unit, float eps, float *dx, float *s,
+/* dx may be x; s and h have room for d sigmoids and values. */
+static void backward_row(const float *x, const float *dy, bool unit, float eps, float *dx, float *s, float *h,
                          int64_t d)
 {
-    float square = 0, dot = 0;
-#pragma omp simd reduction(+ : square, dot)
+#pragma omp simd
     for (int64_t i = 0; i < d; i++) {
         s[i] = ttt_fast_sigmoid(x[i]);
-        const float h = x[i] * s[i];
-        square += h * h;
-        dot += h * dy[i];
+        h[i] = x[i] * s[i];
     }
-    const float norm = sqrtf(square), scale = unit ? 1 / (norm + eps) : 1;
-    const float pull = unit && norm > 0 ? dot * scale * scale / norm : 0;
+    const float norm = unit ? sqrtf(ttt_row_dot(h, h, d)) : 0, scale = unit ? 1 / (norm + eps) : 1;
+    const float pull = norm > 0 ? ttt_row_dot(h, dy, d) * scale * scale / norm : 0;
 #pragma omp simd
     for (int64_t i = 0; i < d; i++)
-        dx[i] = (dy[i] * scale - x[i] * s[i] * pull) * ttt_fast_silu_grad(x[i], s[i]);
+        dx[i] = (dy[i] * scale - h[i] * pull) * ttt_fast_silu_grad(x[i], s[i]);
 }
 
-/* A row of sigmoids for each thread. */
+/* A row of sigmoids and one of values for each thread. */
 static size_t backward_workspace(const ttt_launch *launch)
 {
-    return (size_t)(threads_for(launch) * head_width(launch)) * sizeof(float);
+    return (size_t)(threads_for(launch) * 2 * head_width(launch)) * sizeof(float);
 }
 
 static ttt_status backward(const ttt_launch *launch)
@@ -103,9 +97,10 @@ static ttt_status backward(const ttt_launch *launch)
             const int64_t at = (token * a->parts * a->heads + row) * d;
             const float *dy = row_of(&launch->in[1 + p], token, row % a->heads);
             float *dx = (float *)launch->out[0].data + at;
+            float *room = (float *)launch->workspace + omp_get_thread_num() * 2 * d;
             if (dy)
-                backward_row((const float *)launch->in[0].data + at, dy, p < a->units, a->eps, dx,
-                             (float *)launch->workspace + omp_get_thread_num() * d, d);
+                backward_row((const float *)launch->in[0].data + at, dy, p < a->units, a->eps, dx, room,
+                             room + d, d);
             else
                 memset(dx, 0, (size_t)d * sizeof *dx);
         }
