@@ -42,16 +42,30 @@ INLINE void finish_row(const struct ttt_symmetric_matrix *p, int64_t at, int64_t
     }
 }
 
+/* The rows of a square on the diagonal: below it from y, above it from the mirror image. */
+INLINE void finish_square(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows,
+                          const float *mirrored)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t at = (first + i) * p->n + first;
+        float sums[WIDTH];
+#pragma omp simd
+        for (int64_t j = 0; j < rows; j++)
+            sums[j] = j <= i ? p->y[at + j] : mirrored[i * WIDTH + j];
+        finish_row(p, at, rows, sums);
+        p->y[at + i] += p->shift;
+    }
+}
+
 /* Finishes a square on the diagonal, of which the part below it is taken. */
 static void finish_diagonal(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows)
 {
-    for (int64_t i = first; i < first + rows; i++)
-        for (int64_t j = first; j <= i; j++) {
-            const int64_t here = i * p->n + j, there = j * p->n + i;
-            const float value = p->alpha * p->y[here] + (i == j ? p->shift : 0);
-            p->y[here] = value + (p->c ? p->beta * p->c[here] : 0);
-            p->y[there] = value + (p->c ? p->beta * p->c[there] : 0);
-        }
+    float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
+    ttt_panel_pack(rows, rows, p->y + first * p->n + first, 1, p->n, mirrored);
+    if (rows == WIDTH)
+        finish_square(p, first, WIDTH, mirrored);
+    else
+        finish_square(p, first, rows, mirrored);
 }
 
 INLINE void finish_blocks(const struct ttt_symmetric_matrix *p, int64_t row, int64_t rows, int64_t column,
