@@ -16,7 +16,7 @@
  *   half_square(i, rank)
  *                       the rows of square i that block `rank` of the cluster has
  *   is_narrow(strip)    whether its first 128 columns are all that is needed
- *   load_step(to, full, strip, rank, k), load_extra(to, full, strip, i)
+ *   load_step(to, full, strip, rank, k), load_extra(to, full, strip, i) if there are any
  *                       one stage: expects the bytes of all that comes, and loads this block's share
  *   finish(m, worker, strip, sum)
  *                       makes boxes of the sums, which become the worker's finished ones
@@ -91,6 +91,14 @@ template <int OUTPUTS> struct worker {
 __device__ inline bool issues()
 {
     return threadIdx.x % WARPGROUP == 0;
+}
+
+/* half_square of squares in rows, so many rows and columns of them, each with `width` columns of y.  What is
+ * read on the left then comes from L2 for all squares of a row but the first. */
+__device__ inline strip half_square_in_rows(int64_t i, int rank, int rows, int columns, int width)
+{
+    const int each = rows * columns, at = (int)(i % each);
+    return {(int)(i / each), at / columns * SQUARE + rank * HALF, at % columns * width};
 }
 
 /* ---- boxes ---- */
@@ -176,10 +184,11 @@ template <class Job> __device__ void load_all(const Job &job, squares_memory &m,
             barrier_wait(&m.empty[at.stage], at.phase);
             job.load_step(m.stages[at.stage], &m.full[at.stage], s, rank, k);
         }
-        for (int extra = 0; extra < Job::EXTRA; extra++, move_on(at)) {
-            barrier_wait(&m.empty[at.stage], at.phase);
-            job.load_extra(m.stages[at.stage], &m.full[at.stage], s, extra);
-        }
+        if constexpr (Job::EXTRA > 0)
+            for (int extra = 0; extra < Job::EXTRA; extra++, move_on(at)) {
+                barrier_wait(&m.empty[at.stage], at.phase);
+                job.load_extra(m.stages[at.stage], &m.full[at.stage], s, extra);
+            }
     }
 }
 

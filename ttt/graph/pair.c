@@ -26,7 +26,7 @@ static struct plan_node *first_of(const struct pairing *p, const struct plan_nod
         return NULL;
     const ttt_tensor added = second->in[second->op->absorbed_operand];
     const int storage = tensor_of(p, added)->storage, maker = p->uses.producer[storage];
-    if (maker < 0 || p->uses.readers[storage] != 1 || plan_is_output(p->plan, storage))
+    if (maker < 0 || p->uses.readers[storage] != 1)
         return NULL;
     struct plan_node *first = &p->plan->nodes[maker];
     const bool fits =

@@ -7,16 +7,24 @@
 
 #if TTT_HOPPER
 
+/* c = a b over 16 STEPS columns of both tiles, or rows of both if TRANSPOSED. */
+template <bool TRANSPOSED, int STEPS>
+static __device__ inline void multiply_over(float (&c)[32], const tile_row *left, const tile_row *right)
+{
+    constexpr int next = TRANSPOSED ? NEXT_16_ROWS : NEXT_16_COLUMNS;
+    const uint64_t a = tile_operand(left), b = tile_operand(right);
+    products_begin();
+    multiply_tiles<TRANSPOSED, false>(c, a, b);
+#pragma unroll
+    for (int i = 1; i < STEPS; i++)
+        multiply_tiles<TRANSPOSED, true>(c, a + i * next, b + i * next);
+    products_commit();
+}
+
 /* c = the products of 64 rows of one tile with 64 rows of another. */
 static __device__ inline void multiply_rows(float (&c)[32], const tile_row *rows, const tile_row *columns)
 {
-    const uint64_t a = tile_operand(rows), b = tile_operand(columns);
-    products_begin();
-    multiply_tiles<false, false>(c, a, b);
-#pragma unroll
-    for (int i = 1; i < TILE_ROW / 16; i++)
-        multiply_tiles<false, true>(c, a + i * NEXT_16_COLUMNS, b + i * NEXT_16_COLUMNS);
-    products_commit();
+    multiply_over<false, TILE_ROW / 16>(c, rows, columns);
 }
 
 /* c = the sum of 64 rows, each with weights for every row of c; added to c if `adds`. */
@@ -34,13 +42,7 @@ static __device__ inline void add_weighted_rows(float (&c)[32], operand_pairs &w
 /* c = dq of the tile that slopes are of, not yet scaled. */
 static __device__ inline void multiply_slopes(float (&c)[32], const shared &m, const tile_row *k)
 {
-    const uint64_t a = tile_operand(m.slopes), b = tile_operand(k);
-    products_begin();
-    multiply_tiles<true, false>(c, a, b);
-#pragma unroll
-    for (int i = 1; i < KEYS / 16; i++)
-        multiply_tiles<true, true>(c, a + i * NEXT_16_ROWS, b + i * NEXT_16_ROWS);
-    products_commit();
+    multiply_over<true, KEYS / 16>(c, m.slopes, k);
 }
 
 /* The statistics of the queries of columns 8 j to 8 j + 7 that a lane has: those of c[i] at i % 2. */

@@ -28,11 +28,9 @@ struct pair_job {
         return TTT_PAIR * depth;
     }
 
-    /* Row by row: what is read on the left comes from L2 for all squares of a row but the first. */
     __device__ strip half_square(int64_t i, int rank) const
     {
-        const int each = rows * columns, at = (int)(i % each);
-        return {(int)(i / each), at / columns * SQUARE + rank * HALF, at % columns * SQUARE};
+        return half_square_in_rows(i, rank, rows, columns, SQUARE);
     }
     __device__ bool is_narrow(const strip &s) const
     {
@@ -46,9 +44,6 @@ struct pair_job {
         load_box(to.a, &left[product], full, at, s.row, s.matrix);
         for (int i = half; i < half + BOXES / 2; i++)
             load_box_for(3, &to.b[i], &right[product], full, s.column + i * BOX, at, s.matrix);
-    }
-    __device__ void load_extra(stage &, uint64_t *, const strip &, int) const
-    {
     }
 
     __device__ void finish(squares_memory &, pair_worker &to, const strip &s, const float (&sum)[128]) const

@@ -35,11 +35,9 @@ template <bool KEEPS> struct swiglu_job {
         return depth;
     }
 
-    /* Row by row: what is read of x comes from L2 for all squares of a row but the first. */
     __device__ strip half_square(int64_t i, int rank) const
     {
-        const int each = rows * columns, at = (int)(i % each);
-        return {(int)(i / each), at / columns * SQUARE + rank * HALF, at % columns * COLUMNS};
+        return half_square_in_rows(i, rank, rows, columns, COLUMNS);
     }
     __device__ bool is_narrow(const strip &) const
     {
@@ -54,9 +52,6 @@ template <bool KEEPS> struct swiglu_job {
         for (int i = 0; i < PARTS; i++)
             load_box_for(3, &to.b[rank * PARTS + i], &w[rank], full, s.column + i * BOX, k * DEPTH,
                          shared ? 0 : s.matrix);
-    }
-    __device__ void load_extra(stage &, uint64_t *, const strip &, int) const
-    {
     }
 
     __device__ float rate_of(int matrix, int row) const

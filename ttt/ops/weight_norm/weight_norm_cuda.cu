@@ -54,7 +54,7 @@ static __device__ inline void take_transposed(const strips &s, const strip &mine
     });
 }
 
-template <class SPREAD, bool TURNED, class X, class Y>
+template <class SPREAD, bool TRANSPOSED, class X, class Y>
 static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     move(const strips s, const X *step, const weights w, Y *y, bf16 *copy)
 {
@@ -67,7 +67,7 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
     raw_elements<8, X> steps[SPREAD::passes];
     float v[SPREAD::passes][8], square[8] = {};
     DYNAMIC_SHARED(X, tile);
-    if constexpr (TURNED)
+    if constexpr (TRANSPOSED)
         copy_transposed<SPREAD>(s, mine, step, tile);
     else
         strip_rows<SPREAD>(s, mine, [&](int p, int at) { steps[p].load(step + mine.first + at); });
@@ -76,7 +76,7 @@ static __global__ void __launch_bounds__(SPREAD::threads, SPREAD::blocks)
         raw_elements<8, float> ws[at_once];
         strip_some_rows<SPREAD, at_once>(s, mine, first,
                                          [&](int p, int at) { ws[p - first].load(from + at); });
-        if constexpr (TURNED)
+        if constexpr (TRANSPOSED)
             if (first == 0)
                 take_transposed<SPREAD>(s, mine, tile, steps);
         strip_some_rows<SPREAD, at_once>(s, mine, first, [&](int p, int) {
@@ -129,7 +129,7 @@ static __global__ void __launch_bounds__(strip_spread_any::threads)
     });
 }
 
-/* Turned steps are for narrow strips alone, and for columns that begin at multiples of 16 bytes. */
+/* Transposed steps are for narrow strips alone, and for columns that begin at multiples of 16 bytes. */
 template <class X, class Y> static ttt_status run_as(const ttt_launch *launch)
 {
     const ttt_operand *w = &launch->in[1];
