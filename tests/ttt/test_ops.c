@@ -285,8 +285,9 @@ static void check_operator(struct run *run, const ttt_operator *op)
         print_error("operator %s has no oracle: add one to tests/ttt/oracle/\n", op->name);
         return;
     }
+    const char *only = getenv("OP_CASE");
     memset(run->tally, 0, sizeof run->tally);
-    for (int i = 0; i < test->n_cases; i++)
+    for (int i = only ? atoi(only) : 0; i < (only ? atoi(only) + 1 : test->n_cases); i++)
         for (int rounded = 0; rounded < 2; rounded++)
             check_case(run, op, test, i, rounded);
     for (int p = 0; p < MOST_PLACES; p++)
@@ -315,7 +316,8 @@ static void close_places(struct run *run)
     ttt_device_close(run->place[1].device[0]);
 }
 
-/* OP_TEST=matmul checks one operator alone, OP_DEVICE=cuda or cpu the rows of one device. */
+/* OP_TEST=matmul checks one operator alone, OP_CASE=3 one case of it, OP_DEVICE=cuda or cpu the rows of one
+ * device. */
 static void every_operator(void **state)
 {
     (void)state;
