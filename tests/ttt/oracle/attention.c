@@ -44,10 +44,10 @@ static const struct op_case cases[] = {
     {"cut from one, odd", {{{4, {2, 2, 11, 13}}}, {{4, {2, 2, 11, 13}}}, {{4, {2, 2, 11, 13}}}}, {true}},
     {"width 128", {{{4, {1, 1, 18, 128}}, CUT}, {{4, {1, 1, 130, 128}}}, {{4, {1, 1, 130, 128}}}}},
     {"many keys, odd",
-     {{{4, {3, 16, 577, 64}}}, {{4, {3, 16, 600, 64}}}, {{4, {3, 16, 600, 64}}}},
+     {{{4, {12, 11, 67, 64}}}, {{4, {12, 11, 600, 64}}}, {{4, {12, 11, 600, 64}}}},
      .gpu_only = true},
     {"cut from one, many keys",
-     {{{4, {2, 24, 513, 64}}}, {{4, {2, 24, 513, 64}}}, {{4, {2, 24, 513, 64}}}},
+     {{{4, {2, 22, 513, 64}}}, {{4, {2, 22, 513, 64}}}, {{4, {2, 22, 513, 64}}}},
      {true},
      .gpu_only = true},
     /* One key wins: gradients of q and k are next to nothing, so only their size could be checked. */
@@ -96,7 +96,8 @@ static void softmax(const double *q, const double *k, int64_t keys, int64_t d, d
     for (int64_t j = 0; j < keys; j++) {
         weights[j] = 0;
         for (int64_t i = 0; i < d; i++)
-            weights[j] += q[i] * k[j * d + i] / sqrt((double)d);
+            weights[j] += q[i] * k[j * d + i];
+        weights[j] /= sqrt((double)d);
         largest = fmax(largest, weights[j]);
     }
     for (int64_t j = 0; j < keys; j++)
@@ -105,19 +106,25 @@ static void softmax(const double *q, const double *k, int64_t keys, int64_t d, d
         weights[j] /= sum;
 }
 
+/* y = the mean of v's rows by the weights of one query. */
+static void average(const double *weights, const double *v, int64_t keys, int64_t d, double *y)
+{
+    memset(y, 0, (size_t)d * sizeof *y);
+    for (int64_t j = 0; j < keys; j++)
+        for (int64_t i = 0; i < d; i++)
+            y[i] += weights[j] * v[j * d + i];
+}
+
 static void forward(const struct op_case *c, const double *const *in, double *const *out)
 {
-    int64_t queries = c->in[0].shape.size[2], keys = c->in[1].shape.size[2], d = c->in[0].shape.size[3];
-    double *weights = check_alloc((size_t)keys, sizeof *weights);
-    for (int64_t row = 0; row < op_elements(&c->in[0]) / d; row++) {
-        const double *k = in[1] + row / queries * keys * d, *v = in[2] + row / queries * keys * d;
-        double *y = out[0] + row * d;
-        softmax(in[0] + row * d, k, keys, d, weights);
-        for (int64_t i = 0; i < d; i++) {
-            y[i] = 0;
-            for (int64_t j = 0; j < keys; j++)
-                y[i] += weights[j] * v[j * d + i];
-        }
+    const int64_t queries = c->in[0].shape.size[2], keys = c->in[1].shape.size[2], d = c->in[0].shape.size[3],
+                  rows = op_elements(&c->in[0]) / d;
+    double *weights = check_alloc((size_t)(rows * keys), sizeof *weights);
+#pragma omp parallel for
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t head = row / queries * keys * d;
+        softmax(in[0] + row * d, in[1] + head, keys, d, weights + row * keys);
+        average(weights + row * keys, in[2] + head, keys, d, out[0] + row * d);
     }
     free(weights);
 }
