@@ -4,7 +4,7 @@
  * square's columns is loaded once for both.  In a block, one thread loads, and two warpgroups, the workers,
  * multiply a strip of 64 rows each.  Blocks stay and take square after square; what becomes of a strip is
  * written while the next is multiplied, a box at a time, as what all blocks write at once is more than memory
- * takes at once.
+ * takes at once.  What that needs besides the sums may be fetched then too, into the boxes that leave.
  *
  * A job says what is multiplied and what becomes of it:
  *
@@ -20,6 +20,9 @@
  *                       one stage: expects the bytes of all that comes, and loads this block's share
  *   finish(m, worker, strip, sum)
  *                       makes boxes of the sums, which become the worker's finished ones
+ *   fetch_box(m, worker, i)
+ *                       need not be there: by one thread, expects on m.arriving[worker.number] and loads what
+ *                       write_box finds, in m.leaving[worker.number], which are free
  *   write_box(m, worker, i, box)
  *                       sends a finished box on its way
  */
@@ -57,7 +60,7 @@ struct __align__(TILE_ALIGNMENT) squares_memory
 {
     stage stages[STAGES];
     box leaving[WORKERS][2];
-    uint64_t full[STAGES], empty[STAGES];
+    uint64_t full[STAGES], empty[STAGES], arriving[WORKERS];
 };
 
 /* 64 rows of a square, or a block's 128, from (row, column) on. */
@@ -83,6 +86,7 @@ template <int OUTPUTS> struct worker {
     strip finished; /* being written, box by box */
     int boxes;      /* of it */
     pairs y[OUTPUTS];
+    unsigned fetches; /* so far, that have arrived */
 };
 
 #if TTT_HOPPER
@@ -195,21 +199,55 @@ template <class Job> __device__ void load_all(const Job &job, squares_memory &m,
 /* ---- the workers ---- */
 
 template <class Job>
-__device__ inline void write_finished(const Job &job, squares_memory &m, const worker<Job::OUTPUTS> &w,
+constexpr bool fetches = requires(const Job &job, squares_memory &m, const worker<Job::OUTPUTS> &w)
+{
+    job.fetch_box(m, w, 0);
+};
+
+/* Steps that each finished box has: it is written in the first, or fetched in the first and written in the
+ * last. */
+template <class Job> constexpr int STEPS_A_BOX = fetches<Job> ? 3 : Job::OUTPUTS > BOXES ? 1 : 2;
+
+template <class Job>
+__device__ inline void fetch_finished(const Job &job, squares_memory &m, const worker<Job::OUTPUTS> &w,
                                       int box)
 {
+    if (!issues())
+        return;
+    stores_have_read<0>();
+    job.fetch_box(m, w, box);
+}
+
+template <class Job>
+__device__ inline void write_finished(const Job &job, squares_memory &m, worker<Job::OUTPUTS> &w, int box)
+{
+    if constexpr (fetches<Job>)
+        barrier_wait(&m.arriving[w.number], w.fetches++ % 2);
 #pragma unroll
     for (int i = 0; i < Job::OUTPUTS; i++)
-        if (i == box && i < w.boxes)
+        if (i == box)
             job.write_box(m, w, i, w.y[i]);
 }
 
-/* A strip's rows times N columns, while the strip before is written: a box in every other step, or in each.
- */
+/* What is done for the finished strip beside step k of the next. */
+template <class Job>
+__device__ inline void write_beside(const Job &job, squares_memory &m, worker<Job::OUTPUTS> &w, int k)
+{
+    constexpr int each = STEPS_A_BOX<Job>;
+    const int box = k / each;
+    if (box >= w.boxes)
+        return;
+    if constexpr (fetches<Job>)
+        if (k % each == 0)
+            fetch_finished(job, m, w, box);
+    if (k % each == (fetches<Job> ? each - 1 : 0))
+        write_finished(job, m, w, box);
+}
+
+/* A strip's rows times N columns, while the strip before is written. */
 template <int N, class Job>
 __device__ inline void multiply(const Job &job, squares_memory &m, worker<Job::OUTPUTS> &w, float (&sum)[128])
 {
-    constexpr int every = Job::OUTPUTS > BOXES ? 1 : 2;
     constexpr int next = Job::B_TRANSPOSED ? NEXT_16_ROWS : NEXT_16_COLUMNS;
     const int steps = job.steps();
     for (int k = 0; k < steps; k++, move_on(w.at)) {
@@ -221,16 +259,15 @@ __device__ inline void multiply(const Job &job, squares_memory &m, worker<Job::O
         for (int i = 0; i < DEPTH / 16; i++)
             multiply_tiles<N, Job::B_TRANSPOSED>(sum, a + NEXT_16_COLUMNS * i, b + next * i, k > 0 || i > 0);
         products_commit();
-        if (k < every * Job::OUTPUTS && k % every == 0)
-            write_finished(job, m, w, k / every);
+        write_beside(job, m, w, k);
         products_wait<1>();
         if (k > 0)
             release(m, w.at.stage + STAGES - 1);
     }
     products_wait<0>();
     release(m, w.at.stage + STAGES - 1);
-    for (int box = (steps + every - 1) / every; box < Job::OUTPUTS; box++)
-        write_finished(job, m, w, box);
+    for (int k = steps; k < STEPS_A_BOX<Job> * Job::OUTPUTS; k++)
+        write_beside(job, m, w, k);
 }
 
 template <class Job>
@@ -253,8 +290,8 @@ template <class Job> __device__ void work_on_all(const Job &job, squares_memory 
         s.row += number * BOX;
         work_on(job, m, w, s);
     }
-    for (int box = 0; box < Job::OUTPUTS; box++)
-        write_finished(job, m, w, box);
+    for (int k = 0; k < STEPS_A_BOX<Job> * Job::OUTPUTS; k++)
+        write_beside(job, m, w, k);
     stores_have_read<0>();
 }
 
@@ -273,6 +310,8 @@ static __global__ void __launch_bounds__(SQUARE_THREADS, 1) squares_kernel(const
             barrier_init(&m.full[i], 1);
             barrier_init(&m.empty[i], 2 * WORKERS);
         }
+        for (uint64_t &barrier : m.arriving)
+            barrier_init(&barrier, 1);
         barriers_are_ready();
     }
     cluster_sync();
