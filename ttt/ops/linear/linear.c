@@ -138,7 +138,7 @@ static const ttt_implementation *const implementations[] = {
     &ttt_linear_cblas,
     &ttt_linear_cpu,
 #endif
-    TTT_CUDA_ROW(&ttt_linear_skinny) TTT_CUDA_ROW(&ttt_linear_cuda) NULL,
+    TTT_CUDA_ROW(&ttt_linear_skinny) TTT_HOPPER_ROW(&ttt_linear_hopper) TTT_CUDA_ROW(&ttt_linear_cuda) NULL,
 };
 
 const ttt_operator ttt_op_linear = {

@@ -26,6 +26,7 @@ extern const ttt_operator ttt_op_linear;
 extern const ttt_implementation ttt_linear_cpu; /* our own kernel; bias and activation in cache */
 extern const ttt_implementation ttt_linear_cblas;
 extern const ttt_implementation ttt_linear_skinny; /* few outputs, in bf16 */
+extern const ttt_implementation ttt_linear_hopper;
 extern const ttt_implementation ttt_linear_cuda;
 
 extern const ttt_operator ttt_op_weight_gradient;
