@@ -1,12 +1,13 @@
-/* y = activation(x weight^T + bias). */
+/* y = activation(x weight^T + bias) + c, of which c is an addition that the planner takes in. */
 #include "ttt/ops/linear/linear.h"
 
 #include <math.h>
 
 #include "tests/ttt/oracle/oracle.h"
+#include "ttt/ops/pointwise/pointwise.h"
 
-/* option[0]: the activation.  Where an activation follows long sums, the steps of second differences move
- * these too far: first gradients only. */
+/* option[0]: the activation; inputs: x, weight, bias, c.  Where an activation follows long sums, the steps of
+ * second differences move these too far: first gradients only. */
 static const struct op_case cases[] = {
     {"1 to 1", {{{2, {1, 1}}}, {{2, {1, 1}}}, {{1, {1}}}}},
     {"1 to 1, no bias, SiLU", {{{2, {1, 1}}}, {{2, {1, 1}}}}, {TTT_SILU}},
@@ -29,6 +30,19 @@ static const struct op_case cases[] = {
     {"transposed", {{{2, {12, 16}}, TRANSPOSED}, {{2, {8, 16}}}, {{1, {8}}}}},
     {"repeated", {{{3, {3, 4, 16}}, REPEATED}, {{2, {8, 16}}}, {{1, {8}}}}},
     {"large", {{{2, {196, 96}}}, {{2, {129, 96}}}, {{1, {129}}}}, {TTT_GELU}, .first_only = true},
+    {"residual", {{{2, {33, 24}}}, {{2, {40, 24}}}, {{1, {40}}}, {{2, {33, 40}}}}},
+    {"residual, odd, no bias", {{{2, {5, 7}}}, {{2, {3, 7}}}, {{0}}, {{2, {5, 3}}}}},
+    {"many rows, no bias",
+     {{{2, {5624, 24}}, CUT_FIRST, .fixed = true}, {{2, {2296, 24}}, .fixed = true}},
+     .gpu_only = true,
+     .first_only = true},
+    {"many rows, residual",
+     {{{2, {11000, 72}}, .fixed = true},
+      {{2, {1144, 72}}, .fixed = true},
+      {{1, {1144}}, .fixed = true},
+      {{2, {11000, 1144}}, .fixed = true}},
+     .gpu_only = true,
+     .first_only = true},
 };
 
 static struct op_case at(int i)
@@ -39,6 +53,8 @@ static struct op_case at(int i)
 static int build(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
 {
     out[0] = ttt_linear(g, in[0], in[1], in[2], (ttt_activation)c->option[0]);
+    if (c->in[3].shape.rank)
+        out[0] = ttt_add(g, out[0], in[3]);
     return 1;
 }
 
@@ -63,7 +79,7 @@ static void forward(const struct op_case *c, const double *const *in, double *co
             double sum = in[2] ? in[2][o] : 0;
             for (int64_t i = 0; i < n_in; i++)
                 sum += in[0][r * n_in + i] * in[1][o * n_in + i];
-            out[0][r * n_out + o] = activate(c->option[0], sum);
+            out[0][r * n_out + o] = activate(c->option[0], sum) + (in[3] ? in[3][r * n_out + o] : 0);
         }
 }
 
