@@ -1,6 +1,6 @@
 /* The row "hopper" of swiglu: a square has 128 columns of gate and the same ones of up, so that a lane holds
- * both sums of an element, and y is made of them as they are; gate and up reach memory only where they are
- * read.
+ * both sums of an element.  It keeps them in bf16, and makes y of them while the next square is multiplied;
+ * gate and up reach memory only where they are read.
  *
  * It reads x once for every 128 columns of y, from L2 as a rule, the weights once for every 256 rows, and
  * writes the outputs once.
@@ -12,12 +12,28 @@ extern "C" {
 #include "ttt/ops/swiglu/swiglu_operator.h"
 }
 
+#if TTT_HOPPER
+
+/* A pair of bf16; opaque, or the compiler unpacks ahead of the loop along k, into twice the registers. */
+static __device__ inline float2 floats_of(uint32_t pair)
+{
+    const uint32_t x = (uint32_t)opaque((int)pair);
+    return {__uint_as_float(x << 16), __uint_as_float(x & 0xffff0000)};
+}
+static __device__ inline float sigmoid(float x)
+{
+    const float log2_e = 1.44269504f;
+    return reciprocal_approximate(1 + exp2_approximate(-log2_e * x));
+}
+
+#endif
+
 constexpr int COLUMNS = SQUARE / 2, PARTS = COLUMNS / BOX; /* parts: boxes of one output in a strip */
 
-/* KEEPS: gate or up is read too. */
-template <bool KEEPS> struct swiglu_job {
+/* A strip's boxes: gate's and up's of part 0, then those of part 1. */
+struct swiglu_job {
     static constexpr bool B_TRANSPOSED = true;
-    static constexpr int EXTRA = 0, OUTPUTS = KEEPS ? SWIGLU_OUTPUTS * PARTS : PARTS;
+    static constexpr int EXTRA = 0, OUTPUTS = 2 * PARTS;
     typedef worker<OUTPUTS> swiglu_worker;
 
     CUtensorMap x, w[2], out[SWIGLU_OUTPUTS];
@@ -54,44 +70,64 @@ template <bool KEEPS> struct swiglu_job {
                          shared ? 0 : s.matrix);
     }
 
-    __device__ float rate_of(int matrix, int row) const
+    __device__ void finish(squares_memory &, swiglu_worker &to, const strip &, const float (&sum)[128]) const
     {
-        return rates.data && row < tokens ? rates.data[matrix / rates.heads * rates.sample +
-                                                       matrix % rates.heads * rates.head + row * rates.row]
-                                          : 1;
-    }
-
-    __device__ void finish(squares_memory &, swiglu_worker &to, const strip &s, const float (&sum)[128]) const
-    {
-        const float *up = sum + BOX / 2 * PARTS;
-        float rate[2];
-        for (int half = 0; half < 2; half++)
-            rate[half] = rate_of(s.matrix, s.row + 16 * warp_of_group() + 8 * half + lane_of_warp() / 4);
         to.boxes = OUTPUTS;
 #pragma unroll
-        for (int i = 0; i < PARTS; i++)
+        for (int i = 0; i < OUTPUTS; i++)
 #pragma unroll
             for (int j = 0; j < 16; j++) {
-                float z[2], u[2], y[2];
-#pragma unroll
-                for (int e = 0; e < 2; e++) {
-                    z[e] = sum[32 * i + 2 * j + e];
-                    u[e] = up[32 * i + 2 * j + e];
-                    y[e] = rate[j % 2] * z[e] * ttt_fast_sigmoid(z[e]) * u[e];
-                }
-                to.y[i].at[j / 4][j % 4] = bf16_pair(y[0], y[1]);
-                if constexpr (KEEPS) {
-                    to.y[SWIGLU_GATE * PARTS + i].at[j / 4][j % 4] = bf16_pair(z[0], z[1]);
-                    to.y[SWIGLU_UP * PARTS + i].at[j / 4][j % 4] = bf16_pair(u[0], u[1]);
-                }
+                const float *of = sum + 32 * (i % 2 * PARTS + i / 2) + 2 * j;
+                to.y[i].at[j / 4][j % 4] = bf16_pair(of[0], of[1]);
             }
     }
 
-    __device__ void write_box(squares_memory &m, const swiglu_worker &from, int i, const pairs &y) const
+    /* Of a row of x. */
+    __device__ float rate_of(int matrix, int row) const
+    {
+        const int heads = (int)rates.heads;
+        return rates.data && row < tokens
+                   ? rates.data[matrix / heads * rates.sample + matrix % heads * rates.head + row * rates.row]
+                   : 1;
+    }
+    __device__ pairs features(const strip &s, const pairs &gate, const pairs &up) const
+    {
+        const int row = s.row + 16 * warp_of_group() + lane_of_warp() / 4;
+        const float rate[2] = {rate_of(s.matrix, row), rate_of(s.matrix, row + 8)};
+        pairs y;
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                const float2 z = floats_of(gate.at[i][j]), u = floats_of(up.at[i][j]);
+                y.at[i][j] =
+                    bf16_pair(rate[j % 2] * z.x * sigmoid(z.x) * u.x, rate[j % 2] * z.y * sigmoid(z.y) * u.y);
+            }
+        return y;
+    }
+
+    /* Boxes leave by turns, those that nobody reads as nothing. */
+    __device__ void send(squares_memory &m, const swiglu_worker &from, int part, int output,
+                         const pairs &y) const
     {
         const strip &s = from.finished;
-        if (is_read[i / PARTS])
-            send_box(m, from.number, i, y, &out[i / PARTS], s.column + i % PARTS * BOX, s.row, s.matrix);
+        if (is_read[output])
+            send_box(m, from.number, part * SWIGLU_OUTPUTS + output, y, &out[output], s.column + part * BOX,
+                     s.row, s.matrix);
+        else if (issues())
+            stores_commit();
+    }
+    /* In two calls for each part: y, then what it is made of. */
+    __device__ void write_box(squares_memory &m, const swiglu_worker &from, int i, const pairs &) const
+    {
+        const int part = i / 2;
+        const pairs &gate = from.y[2 * part], &up = from.y[2 * part + 1];
+        if (i % 2 == 0) {
+            send(m, from, part, SWIGLU_Y, features(from.finished, gate, up));
+        } else {
+            send(m, from, part, SWIGLU_GATE, gate);
+            send(m, from, part, SWIGLU_UP, up);
+        }
     }
 #endif
 };
@@ -119,15 +155,15 @@ static bool supports(const ttt_launch *launch, const char **why)
     return false;
 }
 
-template <bool KEEPS> static ttt_status run_job(const ttt_launch *launch)
+static ttt_status run(const ttt_launch *launch)
 {
     const ttt_swiglu_size size = ttt_swiglu_size_of(launch);
-    swiglu_job<KEEPS> job = {.rows = (int)blocks_for(size.rows, SQUARE),
-                             .columns = (int)blocks_for(size.m, COLUMNS),
-                             .depth = (int)blocks_for(size.d, DEPTH),
-                             .shared = size.shared,
-                             .tokens = (int)size.rows,
-                             .rates = ttt_swiglu_rates_of(launch)};
+    swiglu_job job = {.rows = (int)blocks_for(size.rows, SQUARE),
+                      .columns = (int)blocks_for(size.m, COLUMNS),
+                      .depth = (int)blocks_for(size.d, DEPTH),
+                      .shared = size.shared,
+                      .tokens = (int)size.rows,
+                      .rates = ttt_swiglu_rates_of(launch)};
     job.count = size.matrices * job.rows * job.columns;
     TRY(squares_map(&launch->in[SWIGLU_X], HALF, &job.x));
     for (int i = 0; i < 2; i++)
@@ -138,12 +174,6 @@ template <bool KEEPS> static ttt_status run_job(const ttt_launch *launch)
             TRY(squares_map(&launch->out[i], BOX, &job.out[i]));
     }
     return enqueue_squares(launch, job);
-}
-
-static ttt_status run(const ttt_launch *launch)
-{
-    return launch->out[SWIGLU_GATE].data || launch->out[SWIGLU_UP].data ? run_job<true>(launch)
-                                                                        : run_job<false>(launch);
 }
 
 extern "C" const ttt_implementation ttt_swiglu_hopper = {
