@@ -2,7 +2,11 @@
  *
  * A warp takes 16 rows of x, which are one operand of its products as they lie: a sum does not mind in what
  * order its terms come, so a thread's 16 bytes of a row are four pairs of terms, and of the weight it reads
- * the same columns.  Reads x once, and writes little; the weight stays in the L1 cache.
+ * the same columns.  Reads x once, and writes little; the weight stays in the L2 cache.
+ *
+ * What a thread will multiply goes through shared memory, though no other thread reads it: many copies are
+ * then on their way at a time, while loads into registers are moved down by the compiler to where they are
+ * used.
  */
 #include "ttt/device/kernel.cuh"
 
@@ -14,8 +18,9 @@ constexpr int MOST = 8;  /* outputs: those of one product of tensor cores */
 constexpr int ROWS = 16; /* of a warp, likewise */
 constexpr int EACH = 8;  /* elements of 16 bytes */
 constexpr int COLUMNS = 4 * EACH;
-constexpr int AHEAD = 4; /* reads of a row under way */
-constexpr int THREADS = 128;
+constexpr int BATCH = 4;    /* pieces of COLUMNS that are waited for together */
+constexpr int STAGES = 3;   /* batches under way, in shared memory for six blocks */
+constexpr int THREADS = 64; /* few, so that a small grid is spread evenly */
 
 struct layer {
     const bf16 *x, *weight; /* (rows, in), stride elements apart; (out, in) */
@@ -25,19 +30,85 @@ struct layer {
     bool bias_is_bf16, c_is_bf16, y_is_bf16;
 };
 
-/* Columns at ... at + 8 of a row of `count`, with zeros behind. */
-template <bool ALIGNED> static __device__ inline uint4 load_eight(const bf16 *row, int64_t at, int64_t count)
+/* What a thread multiplies: two rows of x, and one of the weight, zeros for an output that there is not. */
+struct rows {
+    const bf16 *upper, *lower, *weight;
+    bool has_weight;
+    int64_t count;
+};
+
+/* Adds the products of eight columns of each. */
+static __device__ inline void add_products(const uint4 &a, const uint4 &b, const uint4 &w, float (&sum)[4])
 {
-    if constexpr (ALIGNED) {
-        return at < count ? *reinterpret_cast<const uint4 *>(row + at) : make_uint4(0, 0, 0, 0);
-    } else {
-        float x[EACH];
+    const uint32_t front[4] = {a.x, b.x, a.y, b.y}, back[4] = {a.z, b.z, a.w, b.w};
+    multiply_add(sum, front, w.x, w.y);
+    multiply_add(sum, back, w.z, w.w);
+}
+
+struct batch {
+    uint4 upper[BATCH][THREADS], lower[BATCH][THREADS], weight[BATCH][THREADS];
+};
+
+/* Starts the copies of the thread's part of a batch that begins at column `at`, if there is one; zeros past
+ * the rows. */
+static __device__ inline void fetch(const rows &r, int64_t at, batch &to)
+{
+    const int thread = (int)threadIdx.x;
 #pragma unroll
-        for (int i = 0; i < EACH; i++)
-            x[i] = at + i < count ? to_float(row[at + i]) : 0;
-        return make_uint4(bf16_pair(x[0], x[1]), bf16_pair(x[2], x[3]), bf16_pair(x[4], x[5]),
-                          bf16_pair(x[6], x[7]));
+    for (int i = 0; i < BATCH && at < r.count; i++) {
+        const int64_t column = at + i * COLUMNS + thread % 4 * EACH;
+        const bool valid = column < r.count;
+        copy_async(&to.upper[i][thread], r.upper + column, valid);
+        copy_async(&to.lower[i][thread], r.lower + column, valid);
+        copy_async(&to.weight[i][thread], r.weight + column, valid && r.has_weight);
     }
+    copy_commit();
+}
+
+static __device__ inline void multiply_rows(const rows &r, float (&sum)[4])
+{
+    __shared__ batch batches[STAGES];
+    constexpr int64_t columns = BATCH * COLUMNS;
+    const int thread = (int)threadIdx.x;
+    int stage = 0;
+#pragma unroll
+    for (int i = 0; i < STAGES - 1; i++)
+        fetch(r, i * columns, batches[i]);
+    for (int64_t at = 0; at < r.count; at += columns) {
+        fetch(r, at + (STAGES - 1) * columns, batches[(stage + STAGES - 1) % STAGES]);
+        copy_wait<STAGES - 1>();
+#pragma unroll
+        for (int i = 0; i < BATCH; i++)
+            add_products(batches[stage].upper[i][thread], batches[stage].lower[i][thread],
+                         batches[stage].weight[i][thread], sum);
+        stage = (stage + 1) % STAGES;
+    }
+}
+
+/* Any number of columns, any alignment. */
+static __device__ inline uint4 load_eight(const bf16 *row, int64_t at, int64_t count)
+{
+    bf16 value[EACH] = {};
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+        if (at + i < count)
+            value[i] = row[at + i];
+    uint4 x;
+    memcpy(&x, value, sizeof x);
+    return x;
+}
+static __device__ inline void multiply_rows_any(const rows &r, float (&sum)[4])
+{
+    for (int64_t at = 0; at < r.count; at += COLUMNS) {
+        const int64_t column = at + (int)threadIdx.x % 4 * EACH;
+        add_products(load_eight(r.upper, column, r.count), load_eight(r.lower, column, r.count),
+                     load_eight(r.weight, column, r.has_weight ? r.count : 0), sum);
+    }
+}
+
+static __device__ inline float bias_of(const layer &l, int o)
+{
+    return l.bias && o < l.out ? load_any(l.bias, l.bias_is_bf16, o) : 0;
 }
 
 /* Row r of the result, outputs o and o + 1. */
@@ -48,8 +119,7 @@ static __device__ inline void write_pair(const layer &l, int64_t r, int o, float
         const int64_t at = r * l.out + o + i;
         if (r >= l.rows || o + i >= l.out)
             return;
-        const float bias = l.bias ? load_any(l.bias, l.bias_is_bf16, o + i) : 0;
-        store_any(l.y, l.y_is_bf16, at, sum[i] + bias + (l.c ? load_any(l.c, l.c_is_bf16, at) : 0));
+        store_any(l.y, l.y_is_bf16, at, sum[i] + (l.c ? load_any(l.c, l.c_is_bf16, at) : 0));
     }
 }
 
@@ -57,27 +127,14 @@ template <bool ALIGNED> static __global__ void __launch_bounds__(THREADS) multip
 {
     const int lane = (int)threadIdx.x % WARP, group = lane / 4, part = lane % 4;
     const int64_t row = ((int64_t)blockIdx.x * (THREADS / WARP) + threadIdx.x / WARP) * ROWS + group;
-    const bf16 *upper = l.x + min(row, l.rows - 1) * l.stride;
-    const bf16 *lower = l.x + min(row + ROWS / 2, l.rows - 1) * l.stride;
-    const bf16 *weight = l.weight + min((int64_t)group, l.out - 1) * l.in;
-    const int64_t weights = group < l.out ? l.in : 0;
-    float sum[4] = {};
-    for (int64_t column = part * EACH; column - part * EACH < l.in; column += AHEAD * COLUMNS) {
-        uint4 a[AHEAD], b[AHEAD];
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            a[i] = load_eight<ALIGNED>(upper, column + i * COLUMNS, l.in);
-            b[i] = load_eight<ALIGNED>(lower, column + i * COLUMNS, l.in);
-        }
-#pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            const uint4 w = load_eight<ALIGNED>(weight, column + i * COLUMNS, weights);
-            const uint32_t front[4] = {a[i].x, b[i].x, a[i].y, b[i].y};
-            const uint32_t back[4] = {a[i].z, b[i].z, a[i].w, b[i].w};
-            multiply_add(sum, front, w.x, w.y);
-            multiply_add(sum, back, w.z, w.w);
-        }
-    }
+    const rows r = {l.x + min(row, l.rows - 1) * l.stride, l.x + min(row + ROWS / 2, l.rows - 1) * l.stride,
+                    l.weight + min((int64_t)group, l.out - 1) * l.in, group < l.out, l.in};
+    const float first = bias_of(l, 2 * part), second = bias_of(l, 2 * part + 1);
+    float sum[4] = {first, second, first, second};
+    if constexpr (ALIGNED)
+        multiply_rows(r, sum);
+    else
+        multiply_rows_any(r, sum);
     write_pair(l, row, 2 * part, sum[0], sum[1]);
     write_pair(l, row + ROWS / 2, 2 * part, sum[2], sum[3]);
 }
@@ -115,7 +172,7 @@ static ttt_status run(const ttt_launch *launch)
     const bool aligned = l.in % EACH == 0 && (l.stride % EACH == 0 || l.rows == 1) &&
                          ((uintptr_t)l.x | (uintptr_t)l.weight) % 16 == 0;
     return enqueue(launch, aligned ? multiply<true> : multiply<false>,
-                   blocks_for(l.rows, ROWS * THREADS / WARP), THREADS, 0, l);
+                   blocks_for(l.rows, ROWS * (THREADS / WARP)), THREADS, 0, l);
 }
 
 extern "C" const ttt_implementation ttt_linear_skinny = {
