@@ -17,6 +17,7 @@ static const struct op_case cases[] = {
     {"many rows", {{{2, {300, 40}}}, {{2, {40, 24}}, TRANSPOSED}}},
     {"deep", {{{2, {5, 700}}}, {{2, {700, 9}}}}},
     {"sums of few", {{{2, {70, 3}}}, {{2, {3, 264}}}}},
+    {"sums of few, rows in turns", {{{2, {201, 4}}}, {{2, {4, 264}}}}},
     {"sums of eight, odd", {{{2, {67, 8}}, TRANSPOSED}, {{2, {8, 35}}, TRANSPOSED}}},
     {"a transposed", {{{2, {17, 9}}, TRANSPOSED}, {{2, {9, 12}}}}},
     {"b transposed", {{{2, {17, 9}}}, {{2, {9, 12}}, TRANSPOSED}}},
