@@ -142,20 +142,39 @@ template <int N, class T> __device__ inline void load(const T *p, float (&x)[N])
             x[i * each + k] = to_float(c.value[k]);
     }
 }
+/* 16 bytes to global memory, as one access: assigned, the compiler takes them apart, and stores pairs of
+ * bf16. */
+__device__ inline void store_word(uint4 *p, const uint4 &x)
+{
+#ifdef TTT_CUDA_EMULATED
+    *p = x;
+#else
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w)
+                 : "memory");
+#endif
+}
+/* To global memory, likewise. */
 template <int N, class T> __device__ inline void store(T *p, const float (&x)[N])
 {
-    constexpr int bytes = N * (int)sizeof(T), step = bytes < 16 ? bytes : 16, each = step / (int)sizeof(T);
-    struct __align__(step) chunk
-    {
-        T value[each];
-    };
+    constexpr int bytes = N * (int)sizeof(T);
+    T value[N];
 #pragma unroll
-    for (int i = 0; i < N / each; i++) {
-        chunk c;
+    for (int i = 0; i < N; i++)
+        value[i] = from_float<T>(x[i]);
+    if constexpr (bytes % 16 == 0) {
+        uint4 words[bytes / 16];
+        memcpy(words, value, sizeof value);
 #pragma unroll
-        for (int k = 0; k < each; k++)
-            c.value[k] = from_float<T>(x[i * each + k]);
-        reinterpret_cast<chunk *>(p)[i] = c;
+        for (int i = 0; i < bytes / 16; i++)
+            store_word(reinterpret_cast<uint4 *>(p) + i, words[i]);
+    } else {
+        struct __align__(bytes) chunk
+        {
+            T value[N];
+        }
+        chunk;
+        memcpy(chunk.value, value, sizeof value);
+        *reinterpret_cast<struct chunk *>(p) = chunk;
     }
 }
 
