@@ -1,8 +1,9 @@
 /* "l2norm" and "l2norm_backward" on CUDA, any operand in f32 or bf16.
  *
- * Many blocks for each group of elements write a sum each, a second kernel adds them up, in order, and a
- * third scales. The forward reads x twice and writes y; the gradient reads y and dy twice and writes dx.  The
- * third kernel goes through the memory backwards, for what the first read last is still in the L2 cache.
+ * Many blocks for each group of elements write a sum each; as many of a second kernel add up those of their
+ * group, all in the same order, and scale.  The forward reads x twice and writes y; the gradient reads y and
+ * dy twice and writes dx.  The second kernel goes through the memory backwards, for what the first read last
+ * is still in the L2 cache.
  */
 #include "ttt/device/kernel.cuh"
 
@@ -14,10 +15,10 @@ extern "C" {
 constexpr int THREADS = 256, LOADS = 4, PART = THREADS * LOADS * 8;
 constexpr unsigned MOST_PARTS = 512;
 
-/* groups * parts blocks; partials (groups, parts), factors (groups). */
+/* groups * parts blocks; partials (groups, parts). */
 struct cut {
     int64_t groups, length, parts;
-    float *partials, *factors;
+    float *partials;
 };
 
 /* Where a block works: elements from, from + step, ... of a group, a tile of LOADS * N * THREADS at each. */
@@ -69,35 +70,30 @@ static __global__ void __launch_bounds__(THREADS) sum_products(const cut c, cons
         c.partials[blockIdx.x] = sum;
 }
 
-/* What a group's elements are multiplied by, out of its sum: 1 / (norm + eps) of x^2, and <y, dy> / norm of y
- * dy. Forward, the norms are found; backward, they are given. */
-static __global__ void __launch_bounds__(WARP)
-    add_partials(const cut c, float eps, bool backward, float *norms)
+/* The sum of a group's parts, in every thread. */
+static __device__ inline float group_sum(const cut &c, int64_t group)
 {
-    const int64_t group = blockIdx.x;
     float sum = 0;
-    for (int64_t i = threadIdx.x; i < c.parts; i += WARP)
+    for (int64_t i = threadIdx.x; i < c.parts; i += THREADS)
         sum += c.partials[group * c.parts + i];
-    sum = warp_sum(sum);
-    if (threadIdx.x > 0)
-        return;
-    const float norm = backward ? norms[group] : sqrtf(sum);
-    if (backward)
-        c.factors[group] = norm > 0 ? sum / norm : 0;
-    else
-        c.factors[group] = 1 / (norm + eps);
-    if (!backward && norms)
-        norms[group] = norm;
+    return block_sum(sum);
 }
 
+/* The first tile is on its way while the sums are added up. */
 template <int N, class X, class Y>
-static __global__ void __launch_bounds__(THREADS) divide(const cut c, const X *x, Y *y)
+static __global__ void __launch_bounds__(THREADS)
+    divide(const cut c, const X *x, float eps, float *norms, Y *y)
 {
     const place p = place_of<N>(c, gridDim.x - 1 - blockIdx.x);
-    const float scale = c.factors[p.group];
-    for (int64_t tile = p.from; tile < c.length; tile += p.step) {
-        raw_elements<N, X> xs[LOADS];
+    raw_elements<N, X> xs[LOADS];
+    const auto load_tile = [&](int64_t tile) {
         each_load<N>(c, tile, [&](int k, int64_t at) { xs[k].load(x + p.first + at); });
+    };
+    load_tile(p.from);
+    const float norm = sqrtf(group_sum(c, p.group)), scale = 1 / (norm + eps);
+    if (norms && p.from == 0 && threadIdx.x == 0)
+        norms[p.group] = norm;
+    for (int64_t tile = p.from; tile < c.length; tile += p.step, load_tile(tile))
         each_load<N>(c, tile, [&](int k, int64_t at) {
             float a[N];
             xs[k].convert(a);
@@ -106,22 +102,25 @@ static __global__ void __launch_bounds__(THREADS) divide(const cut c, const X *x
                 a[i] *= scale;
             store<N>(y + p.first + at, a);
         });
-    }
 }
 
 template <int N, class Y, class DY, class DX>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 2)
     differentiate(const cut c, const Y *y, const float *norms, const DY *dy, float eps, DX *dx)
 {
     const place p = place_of<N>(c, gridDim.x - 1 - blockIdx.x);
-    const float scale = 1 / (norms[p.group] + eps), along = c.factors[p.group];
-    for (int64_t tile = p.from; tile < c.length; tile += p.step) {
-        raw_elements<N, Y> ys[LOADS];
-        raw_elements<N, DY> dys[LOADS];
+    raw_elements<N, Y> ys[LOADS];
+    raw_elements<N, DY> dys[LOADS];
+    const auto load_tile = [&](int64_t tile) {
         each_load<N>(c, tile, [&](int k, int64_t at) {
             ys[k].load(y + p.first + at);
             dys[k].load(dy + p.first + at);
         });
+    };
+    load_tile(p.from);
+    const float norm = norms[p.group], scale = 1 / (norm + eps), sum = group_sum(c, p.group);
+    const float along = norm > 0 ? sum / norm : 0;
+    for (int64_t tile = p.from; tile < c.length; tile += p.step, load_tile(tile))
         each_load<N>(c, tile, [&](int k, int64_t at) {
             float a[N], b[N];
             ys[k].convert(a);
@@ -131,7 +130,6 @@ static __global__ void __launch_bounds__(THREADS)
                 b[i] = b[i] * scale - a[i] * along;
             store<N>(dx + p.first + at, b);
         });
-    }
 }
 
 /* ---- host ---- */
@@ -143,14 +141,13 @@ static cut cut_of(const ttt_launch *launch)
     c.groups = ttt_operand_elements(&launch->in[0]) / c.length;
     c.parts = blocks_for(c.length, PART) < MOST_PARTS ? blocks_for(c.length, PART) : MOST_PARTS;
     c.partials = static_cast<float *>(launch->workspace);
-    c.factors = c.partials + c.groups * c.parts;
     return c;
 }
 
 static size_t workspace(const ttt_launch *launch)
 {
     const cut c = cut_of(launch);
-    return (size_t)(c.groups * (c.parts + 1)) * sizeof(float);
+    return (size_t)(c.groups * c.parts) * sizeof(float);
 }
 
 static bool supports(const ttt_launch *launch, const char **why)
@@ -193,9 +190,8 @@ static ttt_status forward(const ttt_launch *launch)
                 const X *from = static_cast<const X *>(x->data);
                 TRY(enqueue(launch, sum_products<n.count, X, X>, block_count(&c), THREADS, 0, c, from,
                             nullptr));
-                TRY(enqueue(launch, add_partials, (unsigned)c.groups, WARP, 0, c, eps, false, norms));
-                return enqueue(launch, divide<n.count, X, Y>, block_count(&c), THREADS, 0, c, from,
-                               static_cast<Y *>(y->data));
+                return enqueue(launch, divide<n.count, X, Y>, block_count(&c), THREADS, 0, c, from, eps,
+                               norms, static_cast<Y *>(y->data));
             });
         });
     });
@@ -206,7 +202,7 @@ static ttt_status backward(const ttt_launch *launch)
     const cut c = cut_of(launch);
     const ttt_operand *y = &launch->in[0], *dy = &launch->in[2], *dx = &launch->out[0];
     const float eps = static_cast<const ttt_l2norm_attributes *>(launch->attributes)->eps;
-    float *norms = static_cast<float *>(launch->in[1].data);
+    const float *norms = static_cast<const float *>(launch->in[1].data);
     const uintptr_t addresses = (uintptr_t)y->data | (uintptr_t)dy->data | (uintptr_t)dx->data;
     return by_alignment(&c, addresses, [&](auto n) {
         return by_type(y->dtype, [&](auto y_type) {
@@ -217,7 +213,6 @@ static ttt_status backward(const ttt_launch *launch)
                 const DY *gradient = static_cast<const DY *>(dy->data);
                 TRY(enqueue(launch, sum_products<n.count, Y, DY>, block_count(&c), THREADS, 0, c, from,
                             gradient));
-                TRY(enqueue(launch, add_partials, (unsigned)c.groups, WARP, 0, c, eps, true, norms));
                 return by_type(dx->dtype, [&](auto dx_type) {
                     typedef decltype(dx_type) DX;
                     return enqueue(launch, differentiate<n.count, Y, DY, DX>, block_count(&c), THREADS, 0, c,
