@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/bench/op_cases_lact.h"
 #include "tools/bench/op_cases_optimiser.h"
 #include "ttt/graph/operator.h"
 #include "ttt/ops/add_slice/add_slice.h"
@@ -14,12 +15,10 @@
 #include "ttt/ops/cross_entropy/cross_entropy.h"
 #include "ttt/ops/drop_path/drop_path.h"
 #include "ttt/ops/fill/fill.h"
-#include "ttt/ops/l2norm/l2norm.h"
 #include "ttt/ops/layernorm/layernorm.h"
 #include "ttt/ops/linear/linear.h"
 #include "ttt/ops/linear/linear_rows.h"
 #include "ttt/ops/matmul/matmul.h"
-#include "ttt/ops/matmul_pair/matmul_pair.h"
 #include "ttt/ops/mse/mse.h"
 #include "ttt/ops/patches/patches.h"
 #include "ttt/ops/pointwise/pointwise.h"
@@ -27,26 +26,7 @@
 #include "ttt/ops/reduce/reduce.h"
 #include "ttt/ops/rmsnorm/rmsnorm.h"
 #include "ttt/ops/silu_heads/silu_heads.h"
-#include "ttt/ops/swiglu/swiglu.h"
-#include "ttt/ops/symmetric/symmetric.h"
 #include "ttt/ops/vittt_inner/vittt_inner.h"
-#include "ttt/ops/weight_norm/weight_norm.h"
-
-/* x as operators of a model in bf16 get it: "copy", which here wants bf16 and gives it to all who take it. */
-static ttt_tensor lowered(ttt_graph *g, ttt_tensor x)
-{
-    static ttt_operator op;
-    op = ttt_op_copy;
-    op.name = "lowered";
-    op.bf16_takes = op.bf16_wants = op.bf16_gives = 1;
-    return ttt_node_add_one(g, &op, NULL, &x, 1, TTT_F32, ttt_shape_of(g, x));
-}
-
-static ttt_tensor input(struct bench_op_graph *g, ttt_shape shape)
-{
-    ttt_tensor x = bench_op_input(g, TTT_F32, shape);
-    return ttt_graph_targets(g->graph, TTT_CUDA, TTT_BF16) ? lowered(g->graph, x) : x;
-}
 
 static void output(struct bench_op_graph *g, ttt_tensor y)
 {
@@ -56,14 +36,16 @@ static void output(struct bench_op_graph *g, ttt_tensor y)
 /* (rows, in) to (rows, out) with an activation. */
 static void linear(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), weight = input(g, ttt_dims(n[2], n[1]));
-    output(g, ttt_linear(g->graph, x, weight, input(g, ttt_dims(n[2])), (ttt_activation)n[3]));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1])),
+               weight = bench_op_activation(g, ttt_dims(n[2], n[1]));
+    output(g, ttt_linear(g->graph, x, weight, bench_op_activation(g, ttt_dims(n[2])), (ttt_activation)n[3]));
 }
 
 /* (n, k) transposed times (n, m): the gradient of a weight. */
 static void weight_gradient(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor dy = input(g, ttt_dims(n[0], n[1])), x = input(g, ttt_dims(n[0], n[2]));
+    ttt_tensor dy = bench_op_activation(g, ttt_dims(n[0], n[1])),
+               x = bench_op_activation(g, ttt_dims(n[0], n[2]));
     ttt_tensor weight, bias;
     ttt_weight_gradient(g->graph, dy, x, &weight, &bias);
     output(g, weight);
@@ -73,21 +55,21 @@ static void weight_gradient(struct bench_op_graph *g, const int64_t *n)
 /* (n, k) times (k, m): the gradient of an input. */
 static void input_gradient(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor dy = input(g, ttt_dims(n[0], n[1]));
-    output(g, ttt_matmul(g->graph, dy, input(g, ttt_dims(n[1], n[2]))));
+    ttt_tensor dy = bench_op_activation(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_matmul(g->graph, dy, bench_op_activation(g, ttt_dims(n[1], n[2]))));
 }
 
 /* Tokens of heads as a layer has them: (B, H, N, d), a view of (B, N, H, d). */
 static ttt_tensor heads(struct bench_op_graph *g, const int64_t *n)
 {
-    return ttt_transpose(g->graph, input(g, ttt_dims(n[0], n[2], n[1], n[3])), 1, 2);
+    return ttt_transpose(g->graph, bench_op_activation(g, ttt_dims(n[0], n[2], n[1], n[3])), 1, 2);
 }
 
 /* x w, with w shared by n[4] = 1 or held by each of B samples. */
 static void fast_read(struct bench_op_graph *g, const int64_t *n)
 {
     ttt_tensor x = heads(g, n);
-    output(g, ttt_matmul(g->graph, x, input(g, ttt_dims(n[4], n[1], n[3], n[3]))));
+    output(g, ttt_matmul(g->graph, x, bench_op_activation(g, ttt_dims(n[4], n[1], n[3], n[3]))));
 }
 
 /* k^T e */
@@ -106,14 +88,18 @@ static void shared_gradient(struct bench_op_graph *g, const int64_t *n)
 
 static void layernorm(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), gain = input(g, ttt_dims(n[1]));
-    output(g, ttt_layernorm(g->graph, x, gain, input(g, ttt_dims(n[1])), 1e-6f));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1])),
+               gain = bench_op_activation(g, ttt_dims(n[1]));
+    output(g, ttt_layernorm(g->graph, x, gain, bench_op_activation(g, ttt_dims(n[1])), 1e-6f));
 }
 
 static void layernorm_backward(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), dy = input(g, ttt_dims(n[0], n[1]));
-    ttt_tensor wanted[3] = {x, input(g, ttt_dims(n[1])), input(g, ttt_dims(n[1]))}, gradients[3];
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1])),
+               dy = bench_op_activation(g, ttt_dims(n[0], n[1]));
+    ttt_tensor wanted[3] = {x, bench_op_activation(g, ttt_dims(n[1])),
+                            bench_op_activation(g, ttt_dims(n[1]))},
+               gradients[3];
     ttt_gradient_from(g->graph, ttt_layernorm(g->graph, x, wanted[1], wanted[2], 1e-6f), dy, wanted, 3,
                       gradients);
     ttt_output(g->graph, "dx", gradients[0]);
@@ -124,46 +110,47 @@ static void layernorm_backward(struct bench_op_graph *g, const int64_t *n)
 /* Kernels: (C, 3, 3), or one for each sample where n[4]. */
 static ttt_tensor kernel(struct bench_op_graph *g, const int64_t *n)
 {
-    return input(g, n[4] ? ttt_dims(n[0], n[3], 3, 3) : ttt_dims(n[3], 3, 3));
+    return bench_op_activation(g, n[4] ? ttt_dims(n[0], n[3], 3, 3) : ttt_dims(n[3], 3, 3));
 }
 
 static void conv3x3(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2], n[3])), k = kernel(g, n);
-    output(g, ttt_conv3x3(g->graph, x, k, n[4] ? TTT_NONE : input(g, ttt_dims(n[3]))));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[3])), k = kernel(g, n);
+    output(g, ttt_conv3x3(g->graph, x, k, n[4] ? TTT_NONE : bench_op_activation(g, ttt_dims(n[3]))));
 }
 
 static void conv3x3_kernel_gradient(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2], n[3]));
-    output(g, ttt_conv3x3_kernel_gradient(g->graph, x, input(g, ttt_dims(n[0], n[1], n[2], n[3])), n[4]));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[3]));
+    output(g, ttt_conv3x3_kernel_gradient(g->graph, x,
+                                          bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[3])), n[4]));
 }
 
 static void residual(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
-    output(g, ttt_add(g->graph, x, input(g, ttt_dims(n[0], n[1]))));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_add(g->graph, x, bench_op_activation(g, ttt_dims(n[0], n[1]))));
 }
 
 /* dy gelu'(x) */
 static void gelu_backward(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
-    output(g, ttt_mul(g->graph, input(g, ttt_dims(n[0], n[1])), ttt_gelu_grad(g->graph, x)));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_mul(g->graph, bench_op_activation(g, ttt_dims(n[0], n[1])), ttt_gelu_grad(g->graph, x)));
 }
 
 /* e z1 silu'(z2): what a fast weight of the gate learns from */
 static void gate(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor e = heads(g, n), z1 = input(g, ttt_dims(n[0], n[1], n[2], n[3]));
-    ttt_tensor slope = ttt_silu_grad(g->graph, input(g, ttt_dims(n[0], n[1], n[2], n[3])));
+    ttt_tensor e = heads(g, n), z1 = bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[3]));
+    ttt_tensor slope = ttt_silu_grad(g->graph, bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[3])));
     output(g, ttt_mul(g->graph, ttt_mul(g->graph, ttt_scale(g->graph, e, 0.5f), z1), slope));
 }
 
 /* (B, N, d) summed over the dimensions in n[3]. */
 static void sum(struct bench_op_graph *g, const int64_t *n)
 {
-    output(g, ttt_sum(g->graph, input(g, ttt_dims(n[0], n[1], n[2])), (unsigned)n[3]));
+    output(g, ttt_sum(g->graph, bench_op_activation(g, ttt_dims(n[0], n[1], n[2])), (unsigned)n[3]));
 }
 
 static void copy(struct bench_op_graph *g, const int64_t *n)
@@ -174,34 +161,35 @@ static void copy(struct bench_op_graph *g, const int64_t *n)
 /* (B, N, H, d) and (B, N, 1, d), the outputs of both branches. */
 static void concat(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor gated = ttt_transpose(g->graph, input(g, ttt_dims(n[0], n[1], n[2], n[3])), 1, 2);
-    ttt_tensor parts[2] = {gated, input(g, ttt_dims(n[0], n[2], 1, n[3]))};
+    ttt_tensor gated =
+        ttt_transpose(g->graph, bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[3])), 1, 2);
+    ttt_tensor parts[2] = {gated, bench_op_activation(g, ttt_dims(n[0], n[2], 1, n[3]))};
     output(g, ttt_concat(g->graph, parts, 2, 2));
 }
 
 static void patches(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor images = input(g, ttt_dims(n[0], n[1], n[2], n[2]));
+    ttt_tensor images = bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[2]));
     output(g, ttt_patches(g->graph, images, (int)n[3], TTT_PATCH_CHANNEL_FIRST));
 }
 
 static void unpatches(struct bench_op_graph *g, const int64_t *n)
 {
     const int64_t side = n[2] / n[3];
-    ttt_tensor x = input(g, ttt_dims(n[0], side, side, n[1] * n[3] * n[3]));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], side, side, n[1] * n[3] * n[3]));
     output(g, ttt_unpatches(g->graph, x, (int)n[3], TTT_PATCH_CHANNEL_FIRST));
 }
 
 static void cross_entropy(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor logits = input(g, ttt_dims(n[0], n[1]));
-    output(g, ttt_cross_entropy(g->graph, logits, input(g, ttt_dims(n[0], n[1]))));
+    ttt_tensor logits = bench_op_activation(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_cross_entropy(g->graph, logits, bench_op_activation(g, ttt_dims(n[0], n[1]))));
 }
 
 static void cross_entropy_backward(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor logits = input(g, ttt_dims(n[0], n[1])), gradient;
-    ttt_tensor loss = ttt_cross_entropy(g->graph, logits, input(g, ttt_dims(n[0], n[1])));
+    ttt_tensor logits = bench_op_activation(g, ttt_dims(n[0], n[1])), gradient;
+    ttt_tensor loss = ttt_cross_entropy(g->graph, logits, bench_op_activation(g, ttt_dims(n[0], n[1])));
     ttt_gradient(g->graph, loss, &logits, 1, &gradient);
     output(g, gradient);
 }
@@ -237,20 +225,23 @@ static void attention_backward(struct bench_op_graph *g, const int64_t *n)
 
 static void add_slice(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[3])), part = input(g, ttt_dims(n[0], n[2], n[3]));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1], n[3])),
+               part = bench_op_activation(g, ttt_dims(n[0], n[2], n[3]));
     output(g, ttt_add_slice(g->graph, x, part, 1, 0));
 }
 
 static void rmsnorm(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1]));
-    output(g, ttt_rmsnorm(g->graph, x, input(g, ttt_dims(n[1])), 1e-5f));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1]));
+    output(g, ttt_rmsnorm(g->graph, x, bench_op_activation(g, ttt_dims(n[1])), 1e-5f));
 }
 
 static void rmsnorm_backward(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor wanted[2] = {input(g, ttt_dims(n[0], n[1])), input(g, ttt_dims(n[1]))}, gradients[2];
-    ttt_tensor dy = input(g, ttt_dims(n[0], n[1]));
+    ttt_tensor wanted[2] = {bench_op_activation(g, ttt_dims(n[0], n[1])),
+                            bench_op_activation(g, ttt_dims(n[1]))},
+               gradients[2];
+    ttt_tensor dy = bench_op_activation(g, ttt_dims(n[0], n[1]));
     ttt_gradient_from(g->graph, ttt_rmsnorm(g->graph, wanted[0], wanted[1], 1e-5f), dy, wanted, 2, gradients);
     ttt_output(g->graph, "dx", gradients[0]);
     ttt_output(g->graph, "dgain", gradients[1]);
@@ -260,90 +251,42 @@ static void rmsnorm_backward(struct bench_op_graph *g, const int64_t *n)
 static void silu_heads(struct bench_op_graph *g, const int64_t *n)
 {
     ttt_tensor y[TTT_SILU_HEADS_PARTS];
-    ttt_silu_heads(g->graph, input(g, ttt_dims(1, n[0], n[1] * n[2])), 1, (int)n[1], 1, 1e-5f, y);
+    ttt_silu_heads(g->graph, bench_op_activation(g, ttt_dims(1, n[0], n[1] * n[2])), 1, (int)n[1], 1, 1e-5f,
+                   y);
     for (int p = 0; p < n[1]; p++)
         ttt_output(g->graph, p ? "v" : "k", y[p]);
 }
 
 static void silu_heads_backward(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(1, n[0], n[2])), dy = input(g, ttt_dims(1, n[0], 1, n[2])), y, dx;
+    ttt_tensor x = bench_op_activation(g, ttt_dims(1, n[0], n[2])),
+               dy = bench_op_activation(g, ttt_dims(1, n[0], 1, n[2])), y, dx;
     ttt_silu_heads(g->graph, x, 1, 1, 1, 1e-5f, &y);
     ttt_gradient_from(g->graph, y, dy, &x, 1, &dx);
     ttt_output(g->graph, "dx", dx);
 }
 
-/* x x^T of n[0] matrices, and with n[3] x dy^T + dy x^T. */
-static void symmetric(struct bench_op_graph *g, const int64_t *n)
-{
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2]));
-    output(g,
-           n[3] ? ttt_syr2k(g->graph, 1, x, input(g, ttt_dims(n[0], n[1], n[2]))) : ttt_syrk(g->graph, x, 0));
-}
-
-/* Of n[0] matrices with n[1] rows and columns. */
-static void matmul_pair(struct bench_op_graph *g, const int64_t *n)
-{
-    const ttt_shape shape = ttt_dims(n[0], n[1], n[1]);
-    ttt_tensor a = input(g, shape), b = input(g, shape), c = input(g, shape);
-    output(g, ttt_matmul_pair(g->graph, a, b, c, input(g, shape)));
-}
-
-/* n[0] tokens of n[1] features to n[2]; with n[3] the factors are read too. */
-static void swiglu(struct bench_op_graph *g, const int64_t *n)
-{
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1])), w_gate = input(g, ttt_dims(n[1], n[2])),
-               w_up = input(g, ttt_dims(n[1], n[2]));
-    const ttt_swiglu of = ttt_swiglu_of(g->graph, x, w_gate, w_up, TTT_NONE);
-    output(g, of.y);
-    if (n[3]) {
-        ttt_output(g->graph, "gate", of.gate);
-        ttt_output(g->graph, "up", of.up);
-    }
-}
-
-/* Of n[0] matrices, and with n[3] its gradient. */
-static void l2norm(struct bench_op_graph *g, const int64_t *n)
-{
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2])), y = ttt_l2norm(g->graph, x, 2, 1e-7f);
-    if (n[3])
-        ttt_gradient_from(g->graph, y, input(g, ttt_dims(n[0], n[1], n[2])), &x, 1, &y);
-    output(g, y);
-}
-
-/* Steps of n[0] samples from one weight, and with n[3] their gradients. */
-static void weight_norm(struct bench_op_graph *g, const int64_t *n)
-{
-    ttt_tensor step = input(g, ttt_dims(n[0], n[1], n[2])),
-               w = bench_op_input(g, TTT_F32, ttt_dims(n[1], n[2]));
-    ttt_tensor norm = bench_op_input(g, TTT_F32, ttt_dims(1, n[2]));
-    ttt_tensor y = ttt_weight_norm(g->graph, w, step, norm, 1, 1e-5f);
-    if (n[3])
-        ttt_gradient_from(g->graph, y, input(g, ttt_dims(n[0], n[1], n[2])), &step, 1, &y);
-    output(g, y);
-}
-
 /* Cameras of n[0] scenes with n[1] views. */
 static void rays(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor focal = input(g, ttt_dims(n[0], n[1], 4));
-    output(g, ttt_rays(g->graph, focal, input(g, ttt_dims(n[0], n[1], 4, 4)), n[2], n[2]));
+    ttt_tensor focal = bench_op_activation(g, ttt_dims(n[0], n[1], 4));
+    output(g, ttt_rays(g->graph, focal, bench_op_activation(g, ttt_dims(n[0], n[1], 4, 4)), n[2], n[2]));
 }
 
 static void mse(struct bench_op_graph *g, const int64_t *n)
 {
-    ttt_tensor x = input(g, ttt_dims(n[0], n[1], n[2], n[2]));
-    output(g, ttt_mse(g->graph, x, input(g, ttt_dims(n[0], n[1], n[2], n[2]))));
+    ttt_tensor x = bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[2]));
+    output(g, ttt_mse(g->graph, x, bench_op_activation(g, ttt_dims(n[0], n[1], n[2], n[2]))));
 }
 
 /* Both branches of a ViTTT layer: of qkv, w1, w2, w3.  n: samples, heads, side of the picture, channels. */
 static ttt_tensor layer_inside(struct bench_op_graph *g, const int64_t *n, ttt_tensor in[4])
 {
     const int64_t heads = n[1], d = n[3];
-    in[0] = input(g, ttt_dims(n[0], n[2] * n[2], (3 * heads + 3) * d));
-    in[1] = input(g, ttt_dims(1, heads, d, d));
-    in[2] = input(g, ttt_dims(1, heads, d, d));
-    in[3] = input(g, ttt_dims(d, 3, 3));
+    in[0] = bench_op_activation(g, ttt_dims(n[0], n[2] * n[2], (3 * heads + 3) * d));
+    in[1] = bench_op_activation(g, ttt_dims(1, heads, d, d));
+    in[2] = bench_op_activation(g, ttt_dims(1, heads, d, d));
+    in[3] = bench_op_activation(g, ttt_dims(d, 3, 3));
     return ttt_vittt_inner(g->graph, in[0], in[1], in[2], in[3], n[2], n[2],
                            &(ttt_vittt_inner_switches){.conditioned = true});
 }
@@ -358,7 +301,7 @@ static void vittt_inner_backward(struct bench_op_graph *g, const int64_t *n)
 {
     static const char *const names[] = {"dqkv", "dw1", "dw2", "dw3"};
     ttt_tensor in[4], gradients[4], y = layer_inside(g, n, in);
-    ttt_gradient_from(g->graph, y, input(g, ttt_shape_of(g->graph, y)), in, 4, gradients);
+    ttt_gradient_from(g->graph, y, bench_op_activation(g, ttt_shape_of(g->graph, y)), in, 4, gradients);
     for (int i = 0; i < 4; i++)
         ttt_output(g->graph, names[i], gradients[i]);
 }
@@ -366,8 +309,8 @@ static void vittt_inner_backward(struct bench_op_graph *g, const int64_t *n)
 /* Of ViT^3: pictures, tokens of one, width, heads, their channels. */
 enum { B = BENCH_OP_BATCH, N = 196, ROWS = B * N, C = 192, H = 6, D = 32 };
 
-/* Of LaCT-NVS: views, tokens of one, attention heads, their channels, width. */
-enum { V = BENCH_OP_BATCH, VIEW = 256, VIEW_HEADS = 12, VIEW_D = 64, WIDTH = 768 };
+/* Of LaCT-NVS: views, tokens of one, attention heads, their channels, width, tokens of a large scene. */
+enum { V = BENCH_OP_BATCH, VIEW = 256, VIEW_HEADS = 12, VIEW_D = 64, WIDTH = 768, SCENE = 80 * VIEW };
 
 /* Sizes are the builder's n[0], n[1], ... */
 static const struct bench_op_case cases[] = {
@@ -377,6 +320,7 @@ static const struct bench_op_case cases[] = {
     {"linear", "mlp.fc1 with GELU", linear, {ROWS, C, 4 * C, TTT_GELU}},
     {"linear", "mlp.fc2", linear, {ROWS, 4 * C, C, TTT_IDENTITY}},
     {"linear", "head", linear, {B, C, 1000, TTT_IDENTITY}},
+    {"linear", "LaCT, rates, one scene", linear, {SCENE, WIDTH, 3, TTT_IDENTITY}},
     {"matmul", "input gradient of mlp.fc1", input_gradient, {ROWS, 4 * C, C}},
     {"matmul", "input gradient of mlp.fc2", input_gradient, {ROWS, C, 4 * C}},
     {"matmul", "k w, shared", fast_read, {B, H, N, D, 1}},
@@ -411,15 +355,18 @@ static const struct bench_op_case cases[] = {
     {"silu_heads", "LaCT, k and v", silu_heads, {V * VIEW, 2, WIDTH}},
     {"silu_heads_backward", "LaCT, q", silu_heads_backward, {V * VIEW, 1, WIDTH}},
     {"add_slice", "LaCT, gradient of input views", add_slice, {2, V / 2 * VIEW, V / 8 * VIEW, WIDTH}},
-    {"matmul_pair", "Newton-Schulz, gradient", matmul_pair, {BENCH_OP_BATCH, 768}},
-    {"swiglu", "LaCT, queries", swiglu, {V * VIEW, WIDTH, WIDTH, 0}},
-    {"swiglu", "LaCT, keys", swiglu, {V * VIEW, WIDTH, WIDTH, 1}},
-    {"symmetric", "Newton-Schulz", symmetric, {BENCH_OP_BATCH, 768, 768, 0}},
-    {"symmetric", "Newton-Schulz, gradient", symmetric, {BENCH_OP_BATCH, 768, 768, 1}},
-    {"l2norm", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 0}},
-    {"l2norm_backward", "LaCT, fast weights", l2norm, {BENCH_OP_BATCH, 768, 768, 1}},
-    {"weight_norm", "LaCT, fast weights", weight_norm, {BENCH_OP_BATCH, 768, 768, 0}},
-    {"weight_norm_backward", "LaCT, fast weights", weight_norm, {BENCH_OP_BATCH, 768, 768, 1}},
+    {"matmul_pair", "Newton-Schulz, gradient", bench_op_matmul_pair, {BENCH_OP_BATCH, 768}},
+    {"swiglu", "LaCT, queries", bench_op_swiglu, {V * VIEW, WIDTH, WIDTH, 0}},
+    {"swiglu", "LaCT, keys", bench_op_swiglu, {V * VIEW, WIDTH, WIDTH, 1}},
+    {"symmetric", "Newton-Schulz", bench_op_symmetric, {BENCH_OP_BATCH, 768, 768, 0}},
+    {"symmetric", "Newton-Schulz, gradient", bench_op_symmetric, {BENCH_OP_BATCH, 768, 768, 1}},
+    {"l2norm", "LaCT, one scene", bench_op_l2norm, {3, WIDTH, 2 * WIDTH, 0}},
+    {"l2norm", "LaCT, fast weights", bench_op_l2norm, {BENCH_OP_BATCH, 768, 768, 0}},
+    {"l2norm_backward", "LaCT, fast weights", bench_op_l2norm, {BENCH_OP_BATCH, 768, 768, 1}},
+    {"weight_norm", "LaCT, one scene", bench_op_weight_norm, {1, WIDTH, 2 * WIDTH, 0}},
+    {"weight_norm", "LaCT, one scene, transposed", bench_op_weight_norm_transposed, {1, 2 * WIDTH, WIDTH}},
+    {"weight_norm", "LaCT, fast weights", bench_op_weight_norm, {BENCH_OP_BATCH, 768, 768, 0}},
+    {"weight_norm_backward", "LaCT, fast weights", bench_op_weight_norm, {BENCH_OP_BATCH, 768, 768, 1}},
     {"rays", "LaCT, 2 scenes", rays, {2, V / 2, 128}},
     {"mse", "LaCT, loss", mse, {V, 3, 128}},
     {"gradient_norm", "vittt_tiny", bench_op_gradient_norm, {0}},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ttt/graph/operator.h"
+#include "ttt/ops/copy/copy.h"
 #include "ttt/ops/optimiser/optimiser.h"
 #include "vision/vittt.h"
 
@@ -13,6 +14,22 @@ ttt_tensor bench_op_input(struct bench_op_graph *g, ttt_dtype dtype, ttt_shape s
     char name[32];
     snprintf(name, sizeof name, "input%d", g->inputs++);
     return ttt_input(g->graph, name, dtype, shape);
+}
+
+/* x as operators of a model in bf16 get it: "copy", which here wants bf16 and gives it to all who take it. */
+static ttt_tensor lowered(ttt_graph *g, ttt_tensor x)
+{
+    static ttt_operator op;
+    op = ttt_op_copy;
+    op.name = "lowered";
+    op.bf16_takes = op.bf16_wants = op.bf16_gives = 1;
+    return ttt_node_add_one(g, &op, NULL, &x, 1, TTT_F32, ttt_shape_of(g, x));
+}
+
+ttt_tensor bench_op_activation(struct bench_op_graph *g, ttt_shape shape)
+{
+    ttt_tensor x = bench_op_input(g, TTT_F32, shape);
+    return ttt_graph_targets(g->graph, TTT_CUDA, TTT_BF16) ? lowered(g->graph, x) : x;
 }
 
 /* What stands beside the parameters of the model. */

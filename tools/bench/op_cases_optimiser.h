@@ -7,6 +7,9 @@
 /* The next input. */
 ttt_tensor bench_op_input(struct bench_op_graph *g, ttt_dtype dtype, ttt_shape shape);
 
+/* The same as an activation: in bf16 where the graph's activations are. */
+ttt_tensor bench_op_activation(struct bench_op_graph *g, ttt_shape shape);
+
 /* Builders of cases; they take no sizes. */
 void bench_op_gradient_norm(struct bench_op_graph *g, const int64_t *size);
 void bench_op_adamw(struct bench_op_graph *g, const int64_t *size);
