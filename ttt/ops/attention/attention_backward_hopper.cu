@@ -75,7 +75,7 @@ static __device__ inline void add_half(const head_problem &p, shared &m, const w
     products_wait<1>(weights);
     if (U == 0) {
         if (first > 0)
-            warp_arrive(&m.empty[before(w.queries)]);
+            barrier_arrive(&m.empty[before(w.queries)]);
         barrier_wait(&m.known[stage], w.queries.phase);
     }
     weigh(weights, m.log_sum[stage], p.scale * (float)M_LOG2E, p.keys - first_key);
@@ -107,7 +107,7 @@ static __device__ inline void add_tile(const head_problem &p, shared &m, const w
     add_half<1>(p, m, w, own, first);
     stores_have_read<0>(); /* whose turn is next may write over this dq */
     if (first == 0 && w.head >= (int)gridDim.x)
-        warp_arrive(&m.keys_empty[w.keys.at ^ 1]);
+        barrier_arrive(&m.keys_empty[w.keys.at ^ 1]);
     if (!has_turn(w, first))
         warpgroups_arrive(SLOPES_ARE_WRITTEN);
 }
@@ -134,7 +134,7 @@ static __device__ inline void finish_head(const head_problem &p, shared &m, cons
     }
     products_wait<0>(own.k[0]);
     products_wait<0>(own.k[1]);
-    warp_arrive(&m.empty[before(w.queries)]);
+    barrier_arrive(&m.empty[before(w.queries)]);
     write_key_gradients(p, p.dk, p.writes_dk, w, k, own.k, p.scale);
 }
 

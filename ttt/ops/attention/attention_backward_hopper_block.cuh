@@ -66,16 +66,18 @@ static __device__ inline query_tile after(const head_problem &p, query_tile tile
     return {tile.head + (int)gridDim.x, 0};
 }
 
+/* Every lane arrives for itself: what a thread reads and writes is then ordered for itself, which
+ * compute-sanitizer can follow. */
 static __device__ inline void init_barriers(shared &m)
 {
     for (int i = 0; i < 2; i++) {
         barrier_init(&m.keys_full[i], 1);
-        barrier_init(&m.keys_empty[i], WORKING_WARPS);
+        barrier_init(&m.keys_empty[i], WORKING_WARPS * WARP);
     }
     for (int i = 0; i < STAGES; i++) {
         barrier_init(&m.full[i], 1);
-        barrier_init(&m.empty[i], WORKING_WARPS);
-        barrier_init(&m.known[i], KNOWING_WARPS);
+        barrier_init(&m.empty[i], WORKING_WARPS * WARP);
+        barrier_init(&m.known[i], KNOWING_WARPS * WARP);
     }
     for (int i = 0; i < KNOWING_WARPS; i++)
         barrier_init(&m.y_full[i], 1);
@@ -147,7 +149,7 @@ static __device__ void know_all(const head_problem &p, shared &m, int part)
         m.shared[at.at][row] = row_product(m.y[row], m.dy[at.at][row], row);
         m.log_sum[at.at][row] = log_sum * (float)M_LOG2E;
         tile = after(p, tile);
-        warp_arrive(&m.known[at.at]);
+        barrier_arrive(&m.known[at.at]);
         if (lane == 0 && tile.head < p.all)
             load_y(p, m, part, tile);
     }

@@ -41,6 +41,14 @@ static __device__ inline void order_values(query_rows &own, const half_weights &
     products_commit();
 }
 
+/* Arrives once for all lanes. */
+static __device__ inline void warp_arrive(uint64_t *barrier)
+{
+    __syncwarp();
+    if (lane_of_warp() == 0)
+        barrier_arrive(barrier);
+}
+
 static __device__ inline void leave_keys(shared &m, worker &w)
 {
     warp_arrive(&m.k_empty[w.keys.at]);

@@ -35,14 +35,6 @@ template <int COUNT> static __device__ inline void move_on(place &p)
     p.phase ^= p.at == 0;
 }
 
-/* Arrives once for all lanes. */
-static __device__ inline void warp_arrive(uint64_t *barrier)
-{
-    __syncwarp();
-    if (lane_of_warp() == 0)
-        barrier_arrive(barrier);
-}
-
 static __device__ inline void pack(operand_pairs &pairs, const float (&c)[32], float scale = 1)
 {
 #pragma unroll
