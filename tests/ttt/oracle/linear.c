@@ -40,10 +40,10 @@ static const struct op_case cases[] = {
      .gpu_only = true,
      .first_only = true},
     {"many rows, residual",
-     {{{2, {11000, 72}}, .fixed = true},
-      {{2, {1144, 72}}, .fixed = true},
+     {{{2, {13300, 24}}, .fixed = true},
+      {{2, {1144, 24}}, .fixed = true},
       {{1, {1144}}, .fixed = true},
-      {{2, {11000, 1144}}, .fixed = true}},
+      {{2, {13300, 1144}}, .fixed = true}},
      .gpu_only = true,
      .first_only = true},
 };
