@@ -37,6 +37,12 @@ __device__ inline uint32_t shared_address(const void *p)
     return (uint32_t)__cvta_generic_to_shared(p);
 }
 
+/* The floats of a bf16_pair. */
+__device__ inline float2 floats_of_pair(uint32_t pair)
+{
+    return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
+}
+
 /* 2^x, to 2 units in the last place; results below 2^-126 are 0. */
 __device__ inline float exp2_approximate(float x)
 {

@@ -11,13 +11,6 @@ extern "C" {
 #include "ttt/ops/linear/linear_rows.h"
 }
 
-#if TTT_HOPPER
-static __device__ inline float2 floats_of(uint32_t pair)
-{
-    return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
-}
-#endif
-
 /* ADDS: c is there. */
 template <bool ADDS> struct linear_job {
     static constexpr bool B_TRANSPOSED = false;
@@ -62,7 +55,7 @@ template <bool ADDS> struct linear_job {
         else if constexpr (std::is_same_v<Bias, float>)
             return __ldg(reinterpret_cast<const float2 *>(static_cast<const float *>(bias) + column));
         else
-            return floats_of(
+            return floats_of_pair(
                 __ldg(reinterpret_cast<const uint32_t *>(static_cast<const bf16 *>(bias) + column)));
     }
 

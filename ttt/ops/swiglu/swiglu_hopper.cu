@@ -14,11 +14,10 @@ extern "C" {
 
 #if TTT_HOPPER
 
-/* A pair of bf16; opaque, or the compiler unpacks ahead of the loop along k, into twice the registers. */
+/* Opaque, or the compiler unpacks ahead of the loop along k, into twice the registers. */
 static __device__ inline float2 floats_of(uint32_t pair)
 {
-    const uint32_t x = (uint32_t)opaque((int)pair);
-    return {__uint_as_float(x << 16), __uint_as_float(x & 0xffff0000)};
+    return floats_of_pair((uint32_t)opaque((int)pair));
 }
 static __device__ inline float sigmoid(float x)
 {
