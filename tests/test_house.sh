@@ -55,6 +55,11 @@ else
     complain "clang-format is missing; tools/packages.txt names it"
 fi
 
+# What writes into a pipe that is closed early fails, at times, and under pipefail the script with it.
+if grep -rlI 'pipefail' tools .ci | xargs grep -nE '\| *(head|grep -[a-z]*[qm])'; then
+    complain "a pipe may be closed before all is written: read it to the end"
+fi
+
 if grep -rnIE 'T[O]DO|F[I]XME' "${rooms[@]}" tests configs; then
     complain "notes to oneself are left"
 fi
