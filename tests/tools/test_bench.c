@@ -167,6 +167,7 @@ static void training_and_inference(void **state)
         check_measurement(m, "train vittt_tiny", 4);
         check_prediction(m);
         assert_true(fabs(number(m, "step_seconds") / number(m, "seconds") - accumulate) < 1e-6);
+        assert_true(number(m, "share_beside_products") > 0);
         check_profile(json_object_get(m, "profile"),
                       (const char *const[]){"blocks.0", "blocks.1", "head", "loss", "optimiser", NULL});
         /* A backward pass is about twice a forward one; the inner loop's gradients add to it. */
@@ -184,6 +185,7 @@ static void tables(void **state)
         assert_int_equal(bench(f, "%s %s --runs=1 --profile", kinds[i], f->config), 0);
         assert_non_null(strstr(f->output, "pictures/s"));
         assert_non_null(strstr(f->output, "of the SGEMM rate"));
+        assert_non_null(strstr(f->output, "  beside "));
         assert_non_null(strstr(f->output, "at the peak; predicted"));
         assert_non_null(strstr(f->output, "slowest nodes"));
     }

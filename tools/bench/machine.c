@@ -2,9 +2,12 @@
 #include "tools/bench/machine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "tools/bench/timing.h"
 #include "tools/output.h"
 #include "train/config/device.h"
+#include "ttt/base/clock.h"
 
 ttt_status bench_machine_open(const struct config_device *config, struct bench_machine *machine)
 {
@@ -25,6 +28,27 @@ void bench_machine_close(struct bench_machine *machine)
 ttt_status bench_machine_finish(struct bench_machine *machine)
 {
     return ttt_device_measure(machine->device, &machine->after);
+}
+
+ttt_status bench_machine_compare(const struct bench_machine *machine, ttt_status (*work)(void *context),
+                                 void *context, int runs, double *flops)
+{
+    double before, after, *done = malloc((size_t)runs * sizeof *done);
+    ttt_status status = done ? ttt_device_measure_product(machine->device, &before)
+                             : ttt_fail(TTT_MEMORY, "no memory for %d times", runs);
+    *flops = 0;
+    for (int i = 0; i < runs && !status && before > 0; i++, before = after) {
+        const double start = ttt_seconds();
+        status = work(context);
+        const double seconds = ttt_seconds() - start;
+        if (!status)
+            status = ttt_device_measure_product(machine->device, &after);
+        done[i] = status ? 0 : seconds * (before + after) / 2;
+    }
+    if (!status && before > 0)
+        *flops = bench_times_of(done, runs).median;
+    free(done);
+    return status;
 }
 
 static double higher(double a, double b)

@@ -20,6 +20,12 @@ void bench_machine_close(struct bench_machine *machine);
 /* Measures again. */
 ttt_status bench_machine_finish(struct bench_machine *machine) __attribute__((warn_unused_result));
 
+/* Runs work again, `runs` times, each between two matrix products, and finds what products would have done in
+ * its time at their own rate, in FLOPs: the median, of what other work on the machine slows alike.  0 on a
+ * device that needs no such comparison. */
+ttt_status bench_machine_compare(const struct bench_machine *machine, ttt_status (*work)(void *context),
+                                 void *context, int runs, double *flops) __attribute__((warn_unused_result));
+
 /* The higher of both, so that a share of it flatters nobody; matmul_flops is that of the machine's dtype. */
 ttt_device_rates bench_machine_rates(const struct bench_machine *machine);
 

@@ -13,19 +13,25 @@ static json_t *real_or_null(double value)
     return value > 0 ? json_real(value) : json_null();
 }
 
+/* 0: not known. */
+static double share_beside(const struct bench_measurement *m)
+{
+    return m->product_flops > 0 ? m->flops / m->product_flops : 0;
+}
+
 static json_t *shared_keys(const struct bench_measurement *m, const struct bench_machine *machine)
 {
     const ttt_device_rates rates = bench_machine_rates(machine);
     const double seconds = m->times.median;
     json_t *predicted = m->predicted_peak_bytes ? json_integer(m->predicted_peak_bytes) : json_null();
-    return json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:f, s:f, s:f, s:o, s:f, s:f, s:I, s:o}", "name",
+    return json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:I, s:o}", "name",
                      m->name, "device", ttt_device_name(machine->device), "dtype",
                      ttt_dtype_name(machine->dtype), "threads", ttt_device_threads(machine->device), "batch",
                      (json_int_t)m->batch, "runs", m->times.runs, "seconds", seconds, "fastest_seconds",
                      m->times.fastest, "items_per_second", (double)m->batch / seconds, "flops_per_second",
-                     real_or_null(m->flops / seconds), "matmul_flops_per_second", rates.matmul_flops,
-                     "copy_bytes_per_second", rates.copy_bytes, "peak_bytes", (json_int_t)m->peak_bytes,
-                     "predicted_peak_bytes", predicted);
+                     real_or_null(m->flops / seconds), "share_beside_products", real_or_null(share_beside(m)),
+                     "matmul_flops_per_second", rates.matmul_flops, "copy_bytes_per_second", rates.copy_bytes,
+                     "peak_bytes", (json_int_t)m->peak_bytes, "predicted_peak_bytes", predicted);
 }
 
 ttt_status bench_measurement_json(const struct bench_measurement *m, const struct bench_machine *machine,
@@ -54,6 +60,9 @@ void bench_measurement_print(const struct bench_measurement *m, const struct ben
     printf("  work      %s, %s: %.1f%% of the %s rate (the fastest run: %.1f%%)\n",
            output_si(m->flops, "FLOP").text, output_si(rate, "FLOP/s").text, 100 * rate / matmul,
            bench_machine_matmul(machine), 100 * m->flops / m->times.fastest / matmul);
+    if (m->product_flops > 0)
+        printf("  beside    %.1f%% of the %s rate that was measured before and after each run\n",
+               100 * share_beside(m), bench_machine_matmul(machine));
 }
 
 void bench_memory_print(const struct bench_measurement *m, const ttt_plan_memory *plan)

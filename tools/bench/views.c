@@ -27,7 +27,7 @@ struct bench {
         struct view_renderer renderer; /* kept, since profiles refer to it */
         int views;
         struct bench_times times;
-        double flops;
+        double flops, product_flops; /* its own, and those of products in its time */
         struct view_renderer_memory memory;
         int64_t before, peak; /* bytes of the process */
         struct bench_profile profile;
@@ -116,6 +116,7 @@ static ttt_status measure_reconstruction(struct bench *b, int views, struct seri
     TRY(bench_time(reconstruct, b, b->options->warmup, b->options->runs, &s->times));
     s->before = before.before;
     s->peak = bench_peak_end(&before);
+    TRY(bench_machine_compare(&b->machine, reconstruct, b, s->times.runs, &s->product_flops));
     return add_profile(b, s, b->renderer->reconstruct);
 }
 
@@ -135,6 +136,7 @@ static ttt_status measure_rendering(struct bench *b)
     TRY(bench_time(render, b, b->options->warmup, b->options->runs, &s->times));
     s->before = before.before;
     s->peak = bench_peak_end(&before);
+    TRY(bench_machine_compare(&b->machine, render, b, s->times.runs, &s->product_flops));
     return add_profile(b, s, b->renderer->render);
 }
 
@@ -166,6 +168,7 @@ static struct bench_measurement measurement(const struct series *s, const char *
                                       .batch = s->views,
                                       .times = s->times,
                                       .flops = s->flops,
+                                      .product_flops = s->product_flops,
                                       .peak_bytes = s->peak,
                                       .predicted_peak_bytes = s->before + arena};
 }

@@ -119,6 +119,32 @@ static double copy_seconds(int threads, size_t bytes, const char *from, char *to
     return ttt_seconds() - start;
 }
 
+static void fill_factors(float *ab)
+{
+    for (size_t i = 0; i < 2 * (size_t)MEASURED_SIDE * MEASURED_SIDE; i++)
+        ab[i] = (float)(i * 2654435761u % 1000) * 1e-3f - 0.5f;
+}
+
+static double product_rate(double seconds)
+{
+    return 2.0 * MEASURED_SIDE * MEASURED_SIDE * MEASURED_SIDE / seconds;
+}
+
+static ttt_status cpu_measure_product(ttt_device *device, double *flops)
+{
+    const size_t elements = (size_t)MEASURED_SIDE * MEASURED_SIDE;
+    void *memory;
+    TRY(ttt_device_allocate(device, 3 * elements * sizeof(float), &memory));
+    float *a = memory, *b = a + elements, *c = b + elements;
+    fill_factors(a);
+    memset(c, 0, elements * sizeof *c);
+    const double first = product_seconds(device->threads, a, b, c),
+                 second = product_seconds(device->threads, a, b, c);
+    *flops = product_rate(first < second ? first : second);
+    ttt_device_release(device, memory);
+    return TTT_OK;
+}
+
 static ttt_status cpu_measure(ttt_device *device, ttt_device_rates *rates)
 {
     /* The two halves must not agree in their low address bits: some processors then copy far below their
@@ -128,8 +154,7 @@ static ttt_status cpu_measure(ttt_device *device, ttt_device_rates *rates)
     void *memory;
     TRY(ttt_device_allocate(device, apart + copied, &memory));
     float *a = memory, *b = a + elements, *c = b + elements;
-    for (size_t i = 0; i < 2 * elements; i++)
-        a[i] = (float)(i * 2654435761u % 1000) * 1e-3f - 0.5f;
+    fill_factors(a);
 
     double product = 1e9, copy = 1e9;
     for (int run = 0; run < 8; run++) {
@@ -142,7 +167,7 @@ static ttt_status cpu_measure(ttt_device *device, ttt_device_rates *rates)
         copy = seconds < copy ? seconds : copy;
     }
     ttt_device_release(device, memory);
-    rates->matmul_flops = 2.0 * MEASURED_SIDE * MEASURED_SIDE * MEASURED_SIDE / product;
+    rates->matmul_flops = product_rate(product);
     rates->copy_bytes = 2.0 * (double)copied / copy;
     return TTT_OK;
 }
@@ -157,6 +182,7 @@ static const struct ttt_device_operations cpu_operations = {
     .upload = cpu_copy,
     .download = cpu_copy,
     .measure = cpu_measure,
+    .measure_product = cpu_measure_product,
     .mark = cpu_mark,
     .elapsed = cpu_elapsed,
 };

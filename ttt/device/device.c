@@ -240,6 +240,12 @@ ttt_status ttt_device_reach(ttt_device *device, int i)
     return device->operations->reach ? device->operations->reach(device, i) : TTT_OK;
 }
 
+ttt_status ttt_device_measure_product(ttt_device *device, double *flops)
+{
+    *flops = 0;
+    return device->operations->measure_product ? device->operations->measure_product(device, flops) : TTT_OK;
+}
+
 ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates)
 {
     *rates = (ttt_device_rates){0};

@@ -102,4 +102,8 @@ typedef struct ttt_device_rates {
 } ttt_device_rates;
 ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates);
 
+/* The rate of one such product in f32, for machines whose rate comes and goes with what else they do (a tenth
+ * of a second); 0 on a device that is ours alone. */
+ttt_status ttt_device_measure_product(ttt_device *device, double *flops);
+
 #endif
