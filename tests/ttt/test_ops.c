@@ -286,6 +286,8 @@ static void check_operator(struct run *run, const ttt_operator *op)
         return;
     }
     const char *only = getenv("OP_CASE");
+    if (only && (atoi(only) < 0 || atoi(only) >= test->n_cases))
+        fail_msg("operator %s has no case %s: 0 to %d", op->name, only, test->n_cases - 1);
     memset(run->tally, 0, sizeof run->tally);
     for (int i = only ? atoi(only) : 0; i < (only ? atoi(only) + 1 : test->n_cases); i++)
         for (int rounded = 0; rounded < 2; rounded++)

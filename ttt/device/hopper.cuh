@@ -51,14 +51,6 @@ __device__ inline float exp2_approximate(float x)
     return y;
 }
 
-/* 1 / x, to 1 unit in the last place; of x past 2^126 it is 0. */
-__device__ inline float reciprocal_approximate(float x)
-{
-    float y;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-
 /* ---- barriers: a phase ends when `arrivals` threads have arrived and all expected bytes are there ---- */
 
 __device__ inline void barrier_init(uint64_t *barrier, int arrivals)

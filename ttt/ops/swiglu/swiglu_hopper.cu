@@ -19,11 +19,6 @@ static __device__ inline float2 floats_of(uint32_t pair)
 {
     return floats_of_pair((uint32_t)opaque((int)pair));
 }
-static __device__ inline float sigmoid(float x)
-{
-    const float log2_e = 1.44269504f;
-    return reciprocal_approximate(1 + exp2_approximate(-log2_e * x));
-}
 
 #endif
 
@@ -99,8 +94,8 @@ struct swiglu_job {
 #pragma unroll
             for (int j = 0; j < 4; j++) {
                 const float2 z = floats_of(gate.at[i][j]), u = floats_of(up.at[i][j]);
-                y.at[i][j] =
-                    bf16_pair(rate[j % 2] * z.x * sigmoid(z.x) * u.x, rate[j % 2] * z.y * sigmoid(z.y) * u.y);
+                y.at[i][j] = bf16_pair(rate[j % 2] * z.x * ttt_fast_sigmoid(z.x) * u.x,
+                                       rate[j % 2] * z.y * ttt_fast_sigmoid(z.y) * u.y);
             }
         return y;
     }
