@@ -136,21 +136,13 @@ static ttt_status describe_matrices(struct ttt_cuda_prepared *p, const ttt_cuda_
                            x->y_batch ? x->y_batch : x->m * x->n);
 }
 
-/* How split sums may be added up.  In f32, those times a factor came out as NaN where the memory of y and of
- * the workspace had been NaN (CUDA 13.0). */
-static uint32_t reductions_of(const ttt_cuda_product *product)
-{
-    if (product->type == TTT_F32 && product->alpha != 1)
-        return CUBLASLT_REDUCTION_SCHEME_NONE;
-    return CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE |
-           (product->y_type == TTT_F32 ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0u);
-}
-
 static ttt_status set_preferences(cublasLtMatmulPreferenceOpaque_t *preference, uint32_t operands,
-                                  uint32_t results, uint32_t reductions)
+                                  uint32_t results, bool sums_in_place)
 {
     const char *what = "choosing an algorithm";
     const uint64_t workspace = TTT_CUDA_PRODUCT_WORKSPACE;
+    const uint32_t reductions =
+        CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | (sums_in_place ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0u);
     const struct {
         cublasLtMatmulPreferenceAttributes_t attribute;
         uint32_t value;
@@ -181,7 +173,7 @@ static ttt_status choose(struct ttt_cuda_prepared *p, cublasLtHandle_t blas, con
     const void *example = (const void *)results; /* the library wants to know an address's alignment */
     cublasLtMatmulPreferenceOpaque_t preference;
     int found = 0;
-    TRY(set_preferences(&preference, (uint32_t)operands, (uint32_t)results, reductions_of(product)));
+    TRY(set_preferences(&preference, (uint32_t)operands, (uint32_t)results, product->y_type == TTT_F32));
     TRY(set_operands(p, example, example, example));
     cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(blas, &p->matmul, &p->b, &p->a, &p->y, &p->y,
                                                            &preference, 1, &p->choice[which], &found);
@@ -226,7 +218,7 @@ ttt_status ttt_cuda_product_prepare(ttt_device *device, const ttt_cuda_product *
     if (!p)
         return ttt_fail(TTT_MEMORY, "no memory to prepare a product");
     p->alpha = product->alpha;
-    p->beta = product->beta;
+    p->beta = product->beta == 0 ? 0 : product->beta; /* at -0 the library reads c, which may be NaN */
     p->epilogue = product->epilogue;
     p->keeps_before = product->before_type &&
                       (product->epilogue == TTT_CUDA_GELU || product->epilogue == TTT_CUDA_BIAS_GELU);
