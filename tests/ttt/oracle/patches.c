@@ -5,12 +5,14 @@
 
 /* option: B, C, H, W, p, order.  The input's shape follows from them. */
 static const int64_t sizes[][6] = {
-    {1, 1, 1, 1, 1, TTT_PATCH_CHANNEL_FIRST},   {1, 3, 4, 4, 4, TTT_PATCH_CHANNEL_FIRST},
-    {2, 3, 6, 9, 3, TTT_PATCH_CHANNEL_FIRST},   {2, 3, 6, 9, 3, TTT_PATCH_CHANNEL_LAST},
-    {1, 5, 7, 3, 1, TTT_PATCH_CHANNEL_LAST},    {3, 2, 14, 21, 7, TTT_PATCH_CHANNEL_LAST},
-    {2, 3, 32, 16, 8, TTT_PATCH_CHANNEL_FIRST}, {1, 3, 48, 64, 16, TTT_PATCH_CHANNEL_FIRST},
-    {2, 9, 16, 24, 8, TTT_PATCH_CHANNEL_LAST},  {1, 12, 16, 136, 8, TTT_PATCH_CHANNEL_LAST},
-    {1, 35, 6, 9, 3, TTT_PATCH_CHANNEL_LAST},   {1, 3, 16, 272, 16, TTT_PATCH_CHANNEL_FIRST},
+    {1, 1, 1, 1, 1, TTT_PATCH_CHANNEL_FIRST},    {1, 3, 4, 4, 4, TTT_PATCH_CHANNEL_FIRST},
+    {2, 3, 6, 9, 3, TTT_PATCH_CHANNEL_FIRST},    {2, 3, 6, 9, 3, TTT_PATCH_CHANNEL_LAST},
+    {1, 5, 7, 3, 1, TTT_PATCH_CHANNEL_LAST},     {3, 2, 14, 21, 7, TTT_PATCH_CHANNEL_LAST},
+    {2, 3, 32, 16, 8, TTT_PATCH_CHANNEL_FIRST},  {1, 3, 48, 64, 16, TTT_PATCH_CHANNEL_FIRST},
+    {2, 9, 16, 24, 8, TTT_PATCH_CHANNEL_LAST},   {1, 12, 16, 136, 8, TTT_PATCH_CHANNEL_LAST},
+    {1, 35, 6, 9, 3, TTT_PATCH_CHANNEL_LAST},    {1, 3, 16, 272, 16, TTT_PATCH_CHANNEL_FIRST},
+    {2, 12, 16, 144, 8, TTT_PATCH_CHANNEL_LAST}, {1, 4, 6, 138, 6, TTT_PATCH_CHANNEL_LAST},
+    {2, 3, 40, 136, 8, TTT_PATCH_CHANNEL_LAST},  {1, 48, 16, 16, 8, TTT_PATCH_CHANNEL_FIRST},
 };
 
 static struct op_case case_of(int i, bool inverse)

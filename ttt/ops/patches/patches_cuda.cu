@@ -1,7 +1,8 @@
 /* Pictures to patches and back on CUDA.
  *
  * A block moves a tile of some channels, rows and columns of one picture through shared memory, so that it
- * reads and writes runs of neighbours on both sides.  Reads and writes every element once.
+ * reads and writes runs of neighbours on both sides: eight at a time where no run ends within eight, else
+ * one. Reads and writes every element once.
  */
 #include "ttt/device/kernel.cuh"
 
@@ -13,6 +14,7 @@ enum {
     THREADS = 256,
     WIDTH = 128,     /* of a tile, pixels */
     ELEMENTS = 4096, /* of a tile, at most */
+    RUN = 8,         /* elements that are moved at a time */
     MOST_CHANNELS = 32,
     LARGEST_SIDE = 32767, /* of a patch: quotients by it are exact */
 };
@@ -31,6 +33,17 @@ struct pictures {
 struct spot {
     int channel, row, column;
 };
+
+/* Elements by plane and column, with gaps behind runs so that threads that write these side by side meet
+ * different banks of shared memory. */
+struct tile {
+    float at[ELEMENTS / WIDTH][WIDTH + WIDTH / RUN + 1];
+
+    __device__ float &element(const pictures &s, spot e)
+    {
+        return at[e.channel * s.tile_rows + e.row][e.column + e.column / RUN];
+    }
+};
 } // namespace
 
 /* The e-th element of a tile, in the order of pictures. */
@@ -47,6 +60,16 @@ static __device__ inline spot in_patch_order(const pictures &s, int e)
         return in_picture_order(s, e);
     const int pixel = (int)divide(e, s.by_channels);
     return {e - pixel * s.tile_channels, pixel / WIDTH, pixel % WIDTH};
+}
+
+/* What comes after it in either order, within a row. */
+template <bool OF_PATCH> static __device__ inline void move_on(const pictures &s, spot &at)
+{
+    if (!OF_PATCH || s.channel_first || ++at.channel == s.tile_channels) {
+        at.column++;
+        if (OF_PATCH && !s.channel_first)
+            at.channel = 0;
+    }
 }
 
 static __device__ inline bool inside(const pictures &s, spot corner, spot at)
@@ -74,11 +97,25 @@ static __device__ inline int64_t patch_offset(const pictures &s, int64_t picture
            (s.channel_first ? (channel * p + u) * p + v : ((int64_t)u * p + v) * s.channels + channel);
 }
 
+/* Calls f(where, offset) for the places where a thread's runs of N begin: in pictures or, OF_PATCH, in
+ * patches. */
+template <bool OF_PATCH, int N, class F>
+static __device__ inline void each_run(const pictures &s, int64_t picture, spot corner, F f)
+{
+    const int elements = s.tile_channels * s.tile_rows * WIDTH;
+#pragma unroll 4
+    for (int e = (int)threadIdx.x * N; e < elements; e += THREADS * N) {
+        const spot at = OF_PATCH ? in_patch_order(s, e) : in_picture_order(s, e);
+        if (inside(s, corner, at))
+            f(at, OF_PATCH ? patch_offset(s, picture, corner, at) : picture_offset(s, picture, corner, at));
+    }
+}
+
 /* CUT: from pictures to patches; else back. */
-template <bool CUT, class From, class To>
+template <bool CUT, int N, class From, class To>
 static __global__ void __launch_bounds__(THREADS) move_tile(const pictures s, const From *from, To *to)
 {
-    __shared__ float tile[ELEMENTS / WIDTH][WIDTH + 1]; /* plane, column */
+    __shared__ tile tile;
     unsigned left = blockIdx.x;
     spot corner;
     corner.column = (int)(left % s.across) * WIDTH;
@@ -87,22 +124,21 @@ static __global__ void __launch_bounds__(THREADS) move_tile(const pictures s, co
     left /= s.down;
     corner.channel = (int)(left % s.deep) * s.tile_channels;
     const int64_t picture = left / s.deep;
-    const int elements = s.tile_channels * s.tile_rows * WIDTH;
-#pragma unroll 4
-    for (int e = (int)threadIdx.x; e < elements; e += THREADS) {
-        const spot at = CUT ? in_picture_order(s, e) : in_patch_order(s, e);
-        if (inside(s, corner, at))
-            tile[at.channel * s.tile_rows + at.row][at.column] = to_float(
-                from[CUT ? picture_offset(s, picture, corner, at) : patch_offset(s, picture, corner, at)]);
-    }
+    each_run<!CUT, N>(s, picture, corner, [&](spot at, int64_t offset) {
+        float run[N];
+        load<N>(from + offset, run);
+#pragma unroll
+        for (int i = 0; i < N; i++, move_on<!CUT>(s, at))
+            tile.element(s, at) = run[i];
+    });
     __syncthreads();
-#pragma unroll 4
-    for (int e = (int)threadIdx.x; e < elements; e += THREADS) {
-        const spot at = CUT ? in_patch_order(s, e) : in_picture_order(s, e);
-        if (inside(s, corner, at))
-            to[CUT ? patch_offset(s, picture, corner, at) : picture_offset(s, picture, corner, at)] =
-                from_float<To>(tile[at.channel * s.tile_rows + at.row][at.column]);
-    }
+    each_run<CUT, N>(s, picture, corner, [&](spot at, int64_t offset) {
+        float run[N];
+#pragma unroll
+        for (int i = 0; i < N; i++, move_on<CUT>(s, at))
+            run[i] = tile.element(s, at);
+        store<N>(to + offset, run);
+    });
 }
 
 static int smaller(int64_t a, int64_t b)
@@ -130,6 +166,15 @@ static pictures pictures_of(const ttt_operand *images, const ttt_patches_attribu
     return s;
 }
 
+/* Whether runs of RUN elements begin at multiples of 16 bytes, and none goes past a row of a picture or of a
+ * patch. */
+static bool fits_runs(const pictures &s, const ttt_operand *in, const ttt_operand *out)
+{
+    const int64_t row_of_patch = s.channel_first ? s.p : s.deep == 1 ? s.p * (int64_t)s.channels : 1;
+    return s.width % RUN == 0 && row_of_patch % RUN == 0 &&
+           ((uintptr_t)in->data | (uintptr_t)out->data) % 16 == 0;
+}
+
 template <bool CUT> static ttt_status move(const ttt_launch *launch)
 {
     const ttt_operand *in = &launch->in[0], *out = &launch->out[0], *images = CUT ? in : out;
@@ -139,8 +184,9 @@ template <bool CUT> static ttt_status move(const ttt_launch *launch)
         return by_type(out->dtype, [&](auto b) {
             typedef decltype(a) From;
             typedef decltype(b) To;
-            return enqueue(launch, move_tile<CUT, From, To>, tiles, THREADS, 0, s,
-                           static_cast<const From *>(in->data), static_cast<To *>(out->data));
+            return enqueue(
+                launch, fits_runs(s, in, out) ? move_tile<CUT, RUN, From, To> : move_tile<CUT, 1, From, To>,
+                tiles, THREADS, 0, s, static_cast<const From *>(in->data), static_cast<To *>(out->data));
         });
     });
 }
