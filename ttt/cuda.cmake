@@ -33,7 +33,7 @@ function(ttt_add_cuda target)
   target_include_directories(${target} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-lineinfo;--expt-relaxed-constexpr;-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Wno-missing-field-initializers>")
-  target_link_libraries(${target} PRIVATE CUDA::cudart_static CUDA::cublasLt CUDA::nvrtc)
+  target_link_libraries(${target} PRIVATE CUDA::cudart_static CUDA::cublasLt CUDA::nvrtc ${CMAKE_DL_LIBS})
   if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY)
     target_compile_definitions(${target} PRIVATE TTT_HAVE_CUDNN=1)
     target_include_directories(${target} SYSTEM PRIVATE ${CUDNN_INCLUDE_DIR})

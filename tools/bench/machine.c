@@ -30,13 +30,13 @@ ttt_status bench_machine_finish(struct bench_machine *machine)
     return ttt_device_measure(machine->device, &machine->after);
 }
 
-ttt_status bench_machine_compare(const struct bench_machine *machine, ttt_status (*work)(void *context),
-                                 void *context, int runs, double *flops)
+/* Runs work between products. */
+static ttt_status compare(const struct bench_machine *machine, ttt_status (*work)(void *context),
+                          void *context, int runs, double *flops)
 {
     double before, after, *done = malloc((size_t)runs * sizeof *done);
     ttt_status status = done ? ttt_device_measure_product(machine->device, &before)
                              : ttt_fail(TTT_MEMORY, "no memory for %d times", runs);
-    *flops = 0;
     for (int i = 0; i < runs && !status && before > 0; i++, before = after) {
         const double start = ttt_seconds();
         status = work(context);
@@ -49,6 +49,39 @@ ttt_status bench_machine_compare(const struct bench_machine *machine, ttt_status
         *flops = bench_times_of(done, runs).median;
     free(done);
     return status;
+}
+
+/* Runs work for long enough that the device's own mean of what it draws follows. */
+static ttt_status watch(const struct bench_machine *machine, ttt_status (*work)(void *context), void *context,
+                        struct bench_again *again)
+{
+    const double least = 2, start = ttt_seconds();
+    ttt_device_power first, now = {0};
+    double clocks = 0, seconds = 0;
+    int runs = 0;
+    bool says = ttt_device_power_of(machine->device, &first);
+    for (; says && seconds < least; runs++) {
+        TRY(work(context));
+        says = ttt_device_power_of(machine->device, &now);
+        seconds = ttt_seconds() - start;
+        clocks += now.clock;
+    }
+    if (says) {
+        again->seconds = seconds / runs;
+        again->watts = (now.joules - first.joules) / seconds;
+        again->clock = clocks / runs;
+        again->limit_watts = now.limit_watts;
+        again->most_clock = now.most_clock;
+    }
+    return TTT_OK;
+}
+
+ttt_status bench_machine_again(const struct bench_machine *machine, ttt_status (*work)(void *context),
+                               void *context, int runs, struct bench_again *again)
+{
+    *again = (struct bench_again){0};
+    TRY(compare(machine, work, context, runs, &again->product_flops));
+    return watch(machine, work, context, again);
 }
 
 static double higher(double a, double b)

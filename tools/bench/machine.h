@@ -20,11 +20,19 @@ void bench_machine_close(struct bench_machine *machine);
 /* Measures again. */
 ttt_status bench_machine_finish(struct bench_machine *machine) __attribute__((warn_unused_result));
 
-/* Runs work again, `runs` times, each between two matrix products, and finds what products would have done in
- * its time at their own rate, in FLOPs: the median, of what other work on the machine slows alike.  0 on a
- * device that needs no such comparison. */
-ttt_status bench_machine_compare(const struct bench_machine *machine, ttt_status (*work)(void *context),
-                                 void *context, int runs, double *flops) __attribute__((warn_unused_result));
+/* What held work back when it ran again; zeros for what the device cannot say or needs not. */
+struct bench_again {
+    double product_flops; /* of matrix products in a run's time, at the rate before and after it */
+    double seconds;       /* of a run */
+    double watts, clock;  /* drawn, in Hz: the mean */
+    double limit_watts, most_clock;
+};
+
+/* Runs work again.  Where other work comes and goes: `runs` times, each between two matrix products, which
+ * that slows alike; the median counts.  Where the device says what it draws: for about two seconds. */
+ttt_status bench_machine_again(const struct bench_machine *machine, ttt_status (*work)(void *context),
+                               void *context, int runs, struct bench_again *again)
+    __attribute__((warn_unused_result));
 
 /* The higher of both, so that a share of it flatters nobody; matmul_flops is that of the machine's dtype. */
 ttt_device_rates bench_machine_rates(const struct bench_machine *machine);

@@ -14,14 +14,14 @@ struct bench_measurement {
     int64_t batch;                            /* items that `times` are for */
     struct bench_times times;                 /* of one batch */
     double flops;                             /* of one batch; 0: not counted */
-    double product_flops;                     /* bench_machine_compare; 0: not compared */
+    struct bench_again again;                 /* of one batch */
     int64_t peak_bytes, predicted_peak_bytes; /* predicted 0: nobody predicts it */
 };
 
 /* Writes the object of a measurement as one line to stdout: the keys that all benchmarks share, and those of
- * the object `more`, which it takes over.  "flops_per_second", "share_beside_products" and
- * "predicted_peak_bytes" are null where there is no such number.  TTT_MEMORY, also for a `more` that is NULL;
- * TTT_IO. */
+ * the object `more`, which it takes over.  "flops_per_second", "share_beside_products",
+ * "watts" to "most_clock_hertz" and "predicted_peak_bytes" are null where there is no such number.
+ * TTT_MEMORY, also for a `more` that is NULL; TTT_IO. */
 ttt_status bench_measurement_json(const struct bench_measurement *measurement,
                                   const struct bench_machine *machine, json_t *more)
     __attribute__((warn_unused_result));

@@ -21,7 +21,7 @@ struct bench {
     struct train_step step;
     int64_t steps;            /* taken so far */
     struct bench_times times; /* of a step */
-    double product_flops;     /* of products in its time */
+    struct bench_again again;
     struct bench_peak before;
     int64_t peak;
     struct bench_profile profile;
@@ -57,7 +57,7 @@ static ttt_status measure(struct bench *b)
     TRY(b->noise.task.initialise(&b->noise, b->store, 0));
     TRY(bench_time(take_step, b, options->warmup, options->runs, &b->times));
     b->peak = bench_peak_end(&b->before);
-    TRY(bench_machine_compare(&b->machine, take_step, b, b->times.runs, &b->product_flops));
+    TRY(bench_machine_again(&b->machine, take_step, b, b->times.runs, &b->again));
     if (options->profile) {
         TRY(bench_profile_add(&b->profile, b->step.pass, b->times.runs, b->step.accumulate));
         if (b->step.update)
@@ -103,6 +103,9 @@ static ttt_status report(const struct bench *b)
 {
     char name[128];
     const int passes = b->step.accumulate;
+    struct bench_again again = b->again;
+    again.product_flops /= passes;
+    again.seconds /= passes;
     snprintf(name, sizeof name, "train %s", b->config->model.name);
     const struct bench_measurement m = {
         .name = name,
@@ -110,7 +113,7 @@ static ttt_status report(const struct bench *b)
         .batch = b->config->train.batch_size,
         .times = {b->times.runs, b->times.median / passes, b->times.fastest / passes},
         .flops = step_flops(&b->step) / passes,
-        .product_flops = b->product_flops / passes,
+        .again = again,
         .peak_bytes = b->peak,
         .predicted_peak_bytes = b->before.before + train_step_memory(&b->step).total,
     };

@@ -226,6 +226,7 @@ static void cuda_close(ttt_device *device)
         cudaStreamSynchronize(cuda->stream);
     ttt_cuda_release_kept(cuda);
     ttt_cuda_libraries_close(cuda);
+    ttt_cuda_power_close(cuda);
     for (int i = 0; i < TTT_DEVICE_MARKS; i++)
         if (cuda->marks[i])
             cudaEventDestroy(cuda->marks[i]);
@@ -250,6 +251,7 @@ static const struct ttt_device_operations cuda_operations = {
     .upload = cuda_upload,
     .download = cuda_download,
     .measure = ttt_cuda_measure,
+    .power_of = ttt_cuda_power,
     .mark = cuda_mark,
     .elapsed = cuda_elapsed,
     .allocate_host = cuda_allocate_host,

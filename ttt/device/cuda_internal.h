@@ -15,6 +15,7 @@ struct cuda {
     int64_t memory;
     struct cublasLtContext *blas; /* NULL until asked for, as all libraries */
     struct cudnnContext *dnn;
+    struct cuda_power *power;
     struct cuda_kept *kept; /* cuda_kept.c */
 };
 
@@ -25,5 +26,9 @@ void ttt_cuda_libraries_close(struct cuda *cuda);
 
 /* ttt_device_measure */
 ttt_status ttt_cuda_measure(ttt_device *device, ttt_device_rates *rates);
+
+/* ttt_device_power_of; closes what that opened */
+bool ttt_cuda_power(ttt_device *device, ttt_device_power *power);
+void ttt_cuda_power_close(struct cuda *cuda);
 
 #endif

@@ -246,6 +246,12 @@ ttt_status ttt_device_measure_product(ttt_device *device, double *flops)
     return device->operations->measure_product ? device->operations->measure_product(device, flops) : TTT_OK;
 }
 
+bool ttt_device_power_of(ttt_device *device, ttt_device_power *power)
+{
+    *power = (ttt_device_power){0};
+    return device->operations->power_of && device->operations->power_of(device, power);
+}
+
 ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates)
 {
     *rates = (ttt_device_rates){0};

@@ -106,4 +106,12 @@ ttt_status ttt_device_measure(ttt_device *device, ttt_device_rates *rates);
  * of a second); 0 on a device that is ours alone. */
 ttt_status ttt_device_measure_product(ttt_device *device, double *flops);
 
+/* What the device has drawn since its driver was loaded, what it may draw, its clock now, and the highest
+ * that it has, in Hz: where it has reached the one, it falls behind the other.  False where it cannot say, as
+ * on the CPU. */
+typedef struct ttt_device_power {
+    double joules, limit_watts, clock, most_clock;
+} ttt_device_power;
+bool ttt_device_power_of(ttt_device *device, ttt_device_power *power);
+
 #endif

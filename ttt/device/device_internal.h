@@ -15,6 +15,7 @@ struct ttt_device_operations {
     ttt_status (*download)(ttt_device *device, void *to_host, const void *from, size_t bytes);
     ttt_status (*measure)(ttt_device *device, ttt_device_rates *rates);
     ttt_status (*measure_product)(ttt_device *device, double *flops); /* NULL: its rate stays the same */
+    bool (*power_of)(ttt_device *device, ttt_device_power *power);    /* NULL: it cannot say */
     ttt_status (*mark)(ttt_device *device, int i);
     ttt_status (*elapsed)(ttt_device *device, int from, int to, double *seconds);
 
