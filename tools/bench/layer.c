@@ -29,6 +29,8 @@ struct bench {
     const char *inputs[MOST_INPUTS];
     int n_inputs;
     struct bench_times times;
+    struct bench_again again;
+    int64_t before, peak; /* bytes of the process, or in use on the GPU */
     struct bench_profile profile;
 };
 
@@ -116,7 +118,7 @@ static ttt_status run_once(void *context)
     return ttt_device_synchronize(b->machine.device);
 }
 
-static ttt_status report(struct bench *b, const struct bench_peak *before)
+static ttt_status report(const struct bench *b)
 {
     const struct bench_layer *l = b->layer;
     const ttt_device_rates rates = bench_machine_rates(&b->machine);
@@ -127,9 +129,10 @@ static ttt_status report(struct bench *b, const struct bench_peak *before)
                                         .batch = l->tokens,
                                         .times = b->times,
                                         .flops = ttt_plan_flops(b->plan),
-                                        .peak_bytes = bench_peak_end(before),
+                                        .again = b->again,
+                                        .peak_bytes = b->peak,
                                         .predicted_peak_bytes =
-                                            before->before + ttt_plan_memory_of(b->plan).total};
+                                            b->before + ttt_plan_memory_of(b->plan).total};
     if (b->options->json)
         return bench_measurement_json(
             &m, &b->machine,
@@ -157,10 +160,13 @@ static ttt_status measure(struct bench *b)
     TRY(fill(b));
     TRY(bench_time(run_once, b, b->options->warmup > 1 ? b->options->warmup : 2, b->options->runs,
                    &b->times));
+    b->before = before.before;
+    b->peak = bench_peak_end(&before);
+    TRY(bench_machine_again(&b->machine, run_once, b, b->times.runs, &b->again));
     if (b->options->profile)
         TRY(bench_profile_add(&b->profile, b->plan, b->times.runs, 1));
     TRY(bench_machine_finish(&b->machine));
-    return report(b, &before);
+    return report(b);
 }
 
 ttt_status bench_layer(const struct bench_layer *layer, const struct config_device *device,
