@@ -74,7 +74,8 @@ static ttt_status open_scene(struct render_job *job)
     job->height = config->model.lact.image_height;
     job->width = config->model.lact.image_width;
     TRY(lact_nvs_config_check(&config->model.lact));
-    return scene_open(request->scene, &(struct scene_options){0}, &job->scene);
+    TRY(scene_open(request->scene, &(struct scene_options){0}, &job->scene));
+    return scene_check_sides(&job->scene, config->model.lact.patch);
 }
 
 static ttt_status make_renderer(struct render_job *job)

@@ -11,6 +11,7 @@
 #include "data/decode.h"
 #include "data/make_scenes.h"
 #include "data/scenes/scene.h"
+#include "tests/data/scene_files.h"
 #include "tests/support/check.h"
 #include "tests/support/temporary.h"
 #include "tests/tools/training.h"
@@ -227,6 +228,9 @@ static void mistakes(void **state)
     check_refusal(2, "nowhere", "render", "runs/views", "nowhere", "--out", "no");
     check_refusal(2, "no opencv_cameras.json", "render", "runs/views", "scenes", "--out", "no");
     check_refusal(2, "which scene", "render", "runs/views");
+    scene_write_ring("tiny", 4, 3, 5);
+    check_refusal(2, "3x5 pixels, less than a patch of 4x4", "render", "runs/views", "tiny", "--inputs", "2",
+                  "--out", "no");
     assert_int_equal(access("no", F_OK), -1);
 }
 
