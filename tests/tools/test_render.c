@@ -216,6 +216,7 @@ static void mistakes(void **state)
     render_fails(2, "--size", "--out", "no", "--size", "16x");
     render_fails(2, "has no view 8", "--out", "no", "--views", "1,8");
     render_fails(2, "--views", "--out", "no", "--views", "1,,2");
+    render_fails(2, "names view 3 twice", "--out", "no", "--views", "3,1,3");
     render_fails(2, "--views", "--out", "no", "--views", "0");
     render_fails(2, "--views", "--out", "no", "--views", "1,2", "--path", "turntable");
     render_fails(2, "turntable", "--out", "no", "--path", "spiral");
