@@ -202,6 +202,54 @@ static void added_views(void **state)
     succeed(text);
 }
 
+/* A rendering replaces the one before it in its folder, and nothing but that. */
+static void replaces_a_former_rendering(void **state)
+{
+    (void)state;
+    succeed(run("render", "runs/views", "scenes/00002", "--out", "again", "--path", "interpolate", "--views",
+                "7"));
+    temporary_file("again", "frames/notes.txt", "mine", 4);
+    succeed(run("render", "runs/views", "scenes/00002", "--out", "again", "--views", "2"));
+    check_folder("again", "again/frames/0001.png", 2, SIDE, SIDE);
+    assert_int_equal(access("again/frames/0002.png", F_OK), -1);
+    assert_int_equal(access("again/frames/notes.txt", F_OK), 0);
+}
+
+static void refuses_folder(const char *out, const char *scene, const char *part)
+{
+    check_refusal(2, part, "render", "runs/views", scene, "--inputs", "1", "--views", "1", "--out", out);
+}
+
+/* What render did not write stays as it is: the scene's own folder, by any name, and other things. */
+static void overwrites_nothing_else(void **state)
+{
+    (void)state;
+    size_t size, again_size;
+    uint8_t *before = temporary_read("scenes/00002/opencv_cameras.json", &size);
+    assert_int_equal(symlink("scenes/00002", "link"), 0);
+    refuses_folder("scenes/00002", "scenes/00002", "holds the scene scenes/00002");
+    refuses_folder("link", "scenes/00002/opencv_cameras.json", "holds the scene");
+    refuses_folder("scenes/00002/", "link", "holds the scene");
+    refuses_folder("scenes/00001", "scenes/00002", "not empty and was not made by this command");
+    refuses_folder("scenes", "scenes/00002", "made with other options");
+    temporary_file(".", "blender/transforms_train.json", "{}", 2);
+    refuses_folder("blender", "scenes/00002", "not empty and was not made by this command");
+    uint8_t *again = temporary_read("scenes/00002/opencv_cameras.json", &again_size);
+    assert_int_equal(size, again_size);
+    assert_memory_equal(before, again, size);
+    assert_int_equal(access("scenes/00002/frames", F_OK), -1);
+    free(before);
+    free(again);
+
+    /* A rendering is a scene, from which other folders may be rendered. */
+    succeed(run("render", "runs/views", "scenes/00002", "--out", "first", "--views", "3"));
+    refuses_folder("first", "first", "holds the scene");
+    succeed(run("render", "runs/views", "first", "--out", "second", "--inputs", "2", "--views", "1"));
+    assert_int_equal(rename("first/opencv_cameras.json", "cameras.json"), 0);
+    assert_int_equal(symlink("first/frames", "frames"), 0);
+    refuses_folder("first", "cameras.json", "holds the scene");
+}
+
 #define render_fails(status, part, ...)                                                                      \
     check_refusal(status, part, "render", "runs/views", "scenes/00002", "--json", __VA_ARGS__)
 
@@ -301,9 +349,16 @@ static void info_of_views(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(targets),         cmocka_unit_test(chosen_targets), cmocka_unit_test(paths),
-        cmocka_unit_test(tokens_per_pass), cmocka_unit_test(added_views),    cmocka_unit_test(mistakes),
-        cmocka_unit_test(bench_of_views),  cmocka_unit_test(info_of_views),
+        cmocka_unit_test(targets),
+        cmocka_unit_test(chosen_targets),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(tokens_per_pass),
+        cmocka_unit_test(added_views),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(replaces_a_former_rendering),
+        cmocka_unit_test(overwrites_nothing_else),
+        cmocka_unit_test(bench_of_views),
+        cmocka_unit_test(info_of_views),
     };
     return cmocka_run_group_tests(tests, enter, training_leave);
 }
