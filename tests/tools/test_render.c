@@ -6,63 +6,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "data/decode.h"
-#include "data/make_scenes.h"
 #include "data/scenes/scene.h"
 #include "tests/data/scene_files.h"
 #include "tests/support/check.h"
 #include "tests/support/temporary.h"
+#include "tests/tools/printed.h"
 #include "tests/tools/training.h"
 
-enum { VIEWS = 8, SIDE = 16, FRAMES = 5 };
-
-static const char config[] =
-    "task: views\n"
-    "run: {name: views, dir: runs}\n"
-    "device: {threads: 2}\n"
-    "model: {name: lact_nvs_nano, image_size: 16, patch: 4, width: 16, depth: 2, head_dim: 8,\n"
-    "        fast_head_dim: 16, num_input_views: 3, num_target_views: 2}\n"
-    "data: {root: scenes, train: train.json, val: val.json}\n"
-    "train: {steps: 2, batch_size: 2}\n";
+enum { VIEWS = TRAINING_VIEWS, SIDE = TRAINING_SIDE, FRAMES = 5 };
 
 static int enter(void **state)
 {
-    char *folder = temporary_folder();
-    struct make_scenes_options options = make_scenes_options_default();
-    options.count = 3;
-    options.views = VIEWS;
-    options.size = SIDE;
-    options.threads = 1;
-    temporary_file(folder, "views.yaml", config, strlen(config));
-    assert_int_equal(chdir(folder), 0);
-    check_ok(make_scenes("scenes", &options));
-    assert_int_equal(setenv("OMP_WAIT_POLICY", "passive", 1), 0);
+    training_enter_views(state);
     succeed(run("train", "views.yaml"));
-    *state = folder;
     return 0;
-}
-
-/* The JSON that the program printed; it must have ended well. */
-static json_t *object_of(struct program_result result)
-{
-    json_error_t error;
-    if (result.exit_status)
-        fail_msg("exit status %d; standard error: %s", result.exit_status, result.err);
-    json_t *object = json_loads(result.out, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &error);
-    if (!object)
-        fail_msg("not JSON: %s: %s", error.text, result.out);
-    program_free(&result);
-    return object;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_number(value))
-        fail_msg("'%s' is no number", key);
-    return json_number_value(value);
 }
 
 static void check_file(const char *path)
@@ -92,7 +50,7 @@ static void check_folder(const char *out, const char *film, int frames, int heig
 static void targets(void **state)
 {
     (void)state;
-    json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--out", "targets", "--json"));
+    json_t *o = printed(run("render", "runs/views", "scenes/00002", "--out", "targets", "--json"));
     const json_t *likeness = json_object_get(o, "likeness"), *views = json_object_get(likeness, "views");
     assert_int_equal(json_array_size(json_object_get(o, "inputs")), 3);
     assert_int_equal(number(o, "rendered"), VIEWS - 3);
@@ -105,7 +63,7 @@ static void targets(void **state)
     check_folder("targets", json_string_value(json_object_get(o, "film")), VIEWS - 3, SIDE, SIDE);
 
     /* Evaluation renders the same views from the same inputs. */
-    json_t *judged = object_of(run("eval", "runs/views", "scenes/00002", "--json"));
+    json_t *judged = printed(run("eval", "runs/views", "scenes/00002", "--json"));
     assert_true(fabs(number(judged, "psnr") - number(likeness, "psnr")) < 1e-3);
     json_decref(judged);
     json_decref(o);
@@ -114,8 +72,8 @@ static void targets(void **state)
 static void chosen_targets(void **state)
 {
     (void)state;
-    json_t *o = object_of(run("render", "runs/views", "scenes/00002/opencv_cameras.json", "--out", "chosen",
-                              "--views", "6,0,3", "--inputs", "5", "--json"));
+    json_t *o = printed(run("render", "runs/views", "scenes/00002/opencv_cameras.json", "--out", "chosen",
+                            "--views", "6,0,3", "--inputs", "5", "--json"));
     const json_t *views = json_object_get(json_object_get(o, "likeness"), "views");
     static const int expected[] = {6, 0, 3}, inputs[] = {1, 2, 4, 5, 7};
     for (size_t i = 0; i < 3; i++)
@@ -131,8 +89,8 @@ static void paths(void **state)
     (void)state;
     static const char *const names[] = {"turntable", "interpolate"};
     for (int i = 0; i < 2; i++) {
-        json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--path", names[i], "--views", "5",
-                                  "--inputs", "8", "--size", "24x32", "--out", names[i], "--json"));
+        json_t *o = printed(run("render", "runs/views", "scenes/00002", "--path", names[i], "--views", "5",
+                                "--inputs", "8", "--size", "24x32", "--out", names[i], "--json"));
         assert_true(json_is_null(json_object_get(o, "likeness")));
         check_folder(names[i], json_string_value(json_object_get(o, "film")), FRAMES, 24, 32);
         json_decref(o);
@@ -162,10 +120,10 @@ static void check_pixels_alike(const char *a, const char *b)
 static void tokens_per_pass(void **state)
 {
     (void)state;
-    json_t *whole = object_of(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
-                                  "--size", "64", "--tokens-per-pass", "0", "--out", "whole", "--json"));
-    json_t *passes = object_of(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
-                                   "--size", "64", "--tokens-per-pass", "256", "--out", "passes", "--json"));
+    json_t *whole = printed(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
+                                "--size", "64", "--tokens-per-pass", "0", "--out", "whole", "--json"));
+    json_t *passes = printed(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
+                                 "--size", "64", "--tokens-per-pass", "256", "--out", "passes", "--json"));
     assert_true(number(passes, "reconstruct_bytes") < 0.7 * number(whole, "reconstruct_bytes"));
     check_pixels_alike("whole/frames/0000.png", "passes/frames/0000.png");
     json_decref(whole);
@@ -176,8 +134,8 @@ static void tokens_per_pass(void **state)
  * state is a plain sum over them. */
 static double psnr_of(const char *inputs, const char *add)
 {
-    json_t *o = object_of(run("render", "runs/sum", "scenes/00002", "--views", "0,", "--out", "sum", "--json",
-                              "--inputs", inputs, add ? "--add" : NULL, add));
+    json_t *o = printed(run("render", "runs/sum", "scenes/00002", "--views", "0,", "--out", "sum", "--json",
+                            "--inputs", inputs, add ? "--add" : NULL, add));
     const double psnr = number(json_object_get(o, "likeness"), "psnr");
     assert_int_equal(json_array_size(json_object_get(o, "inputs")), atoi(inputs) + (add ? atoi(add) : 0));
     assert_int_equal(number(o, "added"), add ? atoi(add) : 0);
@@ -315,7 +273,7 @@ static void bench_of_views(void **state)
     program_free(&result);
     succeed(run("bench", "infer", "views.yaml", "--runs", "1", "--profile"));
 
-    json_t *train = object_of(run("bench", "train", "views.yaml", "--runs", "1", "--json"));
+    json_t *train = printed(run("bench", "train", "views.yaml", "--runs", "1", "--json"));
     assert_int_equal(number(train, "batch"), 2);
     json_decref(train);
     check_refusal(2, "bench loader", "bench", "loader", "views.yaml");
@@ -324,7 +282,7 @@ static void bench_of_views(void **state)
 static void info_of_views(void **state)
 {
     (void)state;
-    json_t *all = object_of(run("info", "views.yaml", "--json")), *model = json_object_get(all, "model");
+    json_t *all = printed(run("info", "views.yaml", "--json")), *model = json_object_get(all, "model");
     double parameters = 0, flops = 0;
     const json_t *layers = json_object_get(model, "layers");
     assert_int_equal(json_array_size(layers), 4);
@@ -336,7 +294,7 @@ static void info_of_views(void **state)
     }
     assert_true(parameters == number(model, "parameters"));
     assert_true(fabs(flops / number(model, "flops") - 1) < 1e-9);
-    json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--out", "said", "--json"));
+    json_t *o = printed(run("render", "runs/views", "scenes/00002", "--out", "said", "--json"));
     assert_int_equal(number(json_object_get(model, "reconstruct"), "arena_bytes"),
                      number(o, "reconstruct_bytes"));
     assert_int_equal(number(json_object_get(model, "reconstruct"), "variable_bytes"),
