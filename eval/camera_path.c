@@ -14,6 +14,11 @@
  * are parallel to within about a tenth of a degree. */
 static const double PARALLEL = 1e-6;
 
+/* Mean squares of right axes, 1 in all: along their second direction, 10 degrees of spread; and along their
+ * third beside it.  That is roll, and tilts up by about the root of the ratio, in radians, over the root of
+ * the number of cameras. */
+static const double LEAST_SPREAD = 0.03, MOST_ROLL = 0.03;
+
 struct point {
     double x, y, z;
 };
@@ -106,13 +111,68 @@ static bool nearest_to_axes(const struct camera *cameras, int count, struct poin
     return solve(a, b, pow(count, 3), centre);
 }
 
-/* Against the mean down axis; the first camera's where they cancel out. */
+/* Makes a[p][q] of a symmetric matrix 0 by turning its axes p and q, and those of v with them. */
+static void turn_axes(double a[3][3], double v[3][3], int p, int q)
+{
+    if (a[p][q] == 0)
+        return;
+    const double angle = atan(2 * a[p][q] / (a[q][q] - a[p][p])) / 2, c = cos(angle), s = sin(angle);
+    for (int k = 0; k < 3; k++) {
+        const double ap = a[k][p], aq = a[k][q], vp = v[k][p], vq = v[k][q];
+        a[k][p] = c * ap - s * aq, a[k][q] = s * ap + c * aq;
+        v[k][p] = c * vp - s * vq, v[k][q] = s * vp + c * vq;
+    }
+    for (int k = 0; k < 3; k++) {
+        const double pa = a[p][k], qa = a[q][k];
+        a[p][k] = c * pa - s * qa, a[q][k] = s * pa + c * qa;
+    }
+}
+
+/* The eigenvector of a symmetric matrix's least eigenvalue, by Jacobi's method, which overwrites it; and the
+ * two lower eigenvalues. */
+static struct point least_eigenvector(double a[3][3], double *least, double *middle)
+{
+    enum { SWEEPS = 12 }; /* digits double with each: twice what doubles need */
+    double v[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    for (int i = 0; i < SWEEPS; i++)
+        for (int p = 0; p < 2; p++)
+            for (int q = p + 1; q < 3; q++)
+                turn_axes(a, v, p, q);
+    int low = 0, high = 0;
+    for (int k = 1; k < 3; k++) {
+        low = a[k][k] < a[low][low] ? k : low;
+        high = a[k][k] > a[high][high] ? k : high;
+    }
+    *least = a[low][low];
+    *middle = a[0][0] + a[1][1] + a[2][2] - a[low][low] - a[high][high];
+    return (struct point){v[0][low], v[1][low], v[2][low]};
+}
+
+/* Cameras without roll have right axes perpendicular to up, however unevenly they stand; false where these
+ * axes lie in no one plane, or are too nearly parallel to tell which. */
+static bool normal_to_rights(const struct camera *cameras, int count, struct point *normal)
+{
+    double sum[3][3] = {{0}}, roll, spread;
+    for (int i = 0; i < count; i++)
+        for (int row = 0; row < 3; row++)
+            for (int k = 0; k < 3; k++)
+                sum[row][k] += cameras[i].c2w.m[row][0] * cameras[i].c2w.m[k][0] / count;
+    *normal = least_eigenvector(sum, &roll, &spread);
+    return spread > LEAST_SPREAD && roll < MOST_ROLL * spread;
+}
+
+/* Up where the right axes say it, on the side of the mean up axis; else that mean itself, or the first
+ * camera's where it cancels out. */
 static struct point up_of(const struct camera *cameras, int count)
 {
-    struct point up = {0};
+    struct point mean = {0}, normal;
     for (int i = 0; i < count; i++)
-        up = along(up, -1.0 / count, column(&cameras[i].c2w, 1));
-    return dot(up, up) > PARALLEL ? unit(up) : along((struct point){0}, -1, column(&cameras[0].c2w, 1));
+        mean = along(mean, -1.0 / count, column(&cameras[i].c2w, 1));
+    if (!(dot(mean, mean) > PARALLEL))
+        mean = along((struct point){0}, -1, column(&cameras[0].c2w, 1));
+    if (!normal_to_rights(cameras, count, &normal))
+        return unit(mean);
+    return dot(normal, mean) < 0 ? along((struct point){0}, -1, normal) : normal;
 }
 
 /* A circle, and the direction from its middle to the first camera. */

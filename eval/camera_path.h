@@ -29,10 +29,11 @@ ttt_status cameras_of_views(const struct scene *scene, const uint32_t *views, in
                             int width, struct camera *cameras) __attribute__((warn_unused_result));
 
 /* A circle of `frames` cameras around the point nearest to all viewing axes, at the cameras' mean distance
- * from the axis through it and at their mean height; up is against their mean down axis.  It starts above the
- * first camera's side and turns to the right-handed side of up; all look at the point.  Intrinsics are the
- * cameras' means.
- * TTT_UNSUPPORTED where the cameras have no such point in front of them: axes that are parallel or part. */
+ * from the axis through it and at their mean height.  Up is perpendicular to their right axes, as for cameras
+ * that are level; where these are parallel, or lie in no plane, against the mean down axis.  The circle
+ * starts above the first camera's side and turns to the right-handed side of up; all look at the point.
+ * Intrinsics are the cameras' means. TTT_UNSUPPORTED where the cameras have no such point in front of them:
+ * axes that are parallel or part. */
 ttt_status camera_turntable(const struct camera *cameras, int count, int frames, struct camera *path)
     __attribute__((warn_unused_result));
 

@@ -47,7 +47,7 @@ static ttt_status plan_add(const struct lact_nvs_config *config, ttt_store *stor
     ttt_graph *g;
     if (!options->added)
         return TTT_OK;
-    TRY(ttt_graph_create(&g));
+    TRY(start_graph(options, store, &g));
     const struct lact_nvs_views views = views_input(g, config, options->added, true);
     lact_nvs_reconstruct(g, config, options->prefix, &views, options->tokens_per_pass, true);
     ttt_status status = ttt_plan_create(g, store, &options->plan, plan);

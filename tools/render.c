@@ -22,7 +22,8 @@ static const char help[] =
     "cameras.  SCENE is an opencv_cameras.json, a transforms.json, or a folder with one.  Inputs are spread\n"
     "evenly over the views that eval.views.inputs leaves.\n"
     "\n"
-    "  --out DIR            where everything is written; created where missing\n"
+    "  --out DIR            where everything is written: a new folder, or that of a former rendering, whose\n"
+    "                       frames, sheet and cameras make way\n"
     "  --inputs N           how many views the model is given; else as many as in the config's evaluation\n"
     "  --add M              M further views, added to what the first N left without starting over; the\n"
     "                       pictures are those of --inputs N+M, to rounding; a model whose variant or depth\n"
@@ -74,7 +75,8 @@ static ttt_status open_scene(struct render_job *job)
     job->height = config->model.lact.image_height;
     job->width = config->model.lact.image_width;
     TRY(lact_nvs_config_check(&config->model.lact));
-    return scene_open(request->scene, &(struct scene_options){0}, &job->scene);
+    TRY(scene_open(request->scene, &(struct scene_options){0}, &job->scene));
+    return scene_check_sides(&job->scene, config->model.lact.patch);
 }
 
 static ttt_status make_renderer(struct render_job *job)
@@ -179,6 +181,7 @@ static ttt_status render_scene(struct render_job *job, bool json)
     TRY(open_scene(job));
     TRY(render_choose(job));
     TRY(make_renderer(job));
+    TRY(render_prepare_folder(job));
     if (!json)
         print_plan(job);
     ttt_status status = render_run(job, &outcome);

@@ -190,6 +190,17 @@ ttt_status scene_open(const char *path, const struct scene_options *options, str
     return status;
 }
 
+ttt_status scene_check_sides(const struct scene *scene, int patch)
+{
+    for (uint32_t i = 0; i < scene->view_count; i++) {
+        const struct scene_view *view = &scene->views[i];
+        if (view->width < patch || view->height < patch)
+            return ttt_fail(TTT_ARGUMENT, "%s: the picture has %dx%d pixels, less than a patch of %dx%d",
+                            view->path, view->width, view->height, patch, patch);
+    }
+    return TTT_OK;
+}
+
 void scene_free(struct scene *scene)
 {
     for (uint32_t i = 0; i < scene->view_count; i++) {

@@ -60,6 +60,9 @@ struct scene_options {
 ttt_status scene_open(const char *path, const struct scene_options *options, struct scene *scene)
     __attribute__((warn_unused_result));
 
+/* TTT_ARGUMENT, naming the first picture that has a side of fewer pixels than a patch. */
+ttt_status scene_check_sides(const struct scene *scene, int patch) __attribute__((warn_unused_result));
+
 /* An empty scene is allowed. */
 void scene_free(struct scene *scene);
 

@@ -19,12 +19,7 @@ struct opening {
 static ttt_status suits(const struct scene_set_options *options, const struct scene *scene)
 {
     int inputs, targets;
-    for (uint32_t i = 0; i < scene->view_count; i++) {
-        const struct scene_view *view = &scene->views[i];
-        if (view->width < options->least_side || view->height < options->least_side)
-            return ttt_fail(TTT_ARGUMENT, "%s: the picture has %dx%d pixels, less than a patch of %dx%d",
-                            view->path, view->width, view->height, options->least_side, options->least_side);
-    }
+    TRY(scene_check_sides(scene, options->least_side));
     return options->choice ? view_choice_counts(options->choice, scene, &inputs, &targets) : TTT_OK;
 }
 

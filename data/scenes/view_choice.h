@@ -20,7 +20,8 @@ ttt_status view_rule_parse(const char *text, struct view_rule *rule) __attribute
 bool view_rule_holds(const struct view_rule *rule, const struct scene_view *view);
 
 /* An index file: {"scene name": {"inputs": [entries], "targets": [entries]}, ...}; "context" and "target", as
- * in the published indices, mean the same.  A scene that is null or missing has no choice. */
+ * in the published indices, mean the same.  A scene that is null or missing has no choice.  Each view is
+ * named once: a model that is judged by a view that it was shown is judged by its memory. */
 struct view_index;
 ttt_status view_index_open(const char *path, struct view_index **out) __attribute__((warn_unused_result));
 void view_index_free(struct view_index *index);
@@ -48,12 +49,13 @@ uint32_t view_spread(uint32_t i, uint32_t count, uint32_t total);
 
 /* How many inputs and targets a scene gives.
  * TTT_ARGUMENT when it has too few views, with both numbers, or is not in the index; TTT_FORMAT when the
- * index names views that the scene does not have.  The line starts with the scene's path. */
+ * index names views that the scene does not have, or one of them twice.  The line starts with the scene's
+ * path. */
 ttt_status view_choice_counts(const struct view_choice *choice, const struct scene *scene, int *inputs,
                               int *targets) __attribute__((warn_unused_result));
 
 /* Chooses inputs[] and targets[], positions in scene->views, as many as view_choice_counts says; no view is
- * both unless an index says so.  `random` is drawn from for VIEWS_RANDOM alone. */
+ * both.  `random` is drawn from for VIEWS_RANDOM alone. */
 ttt_status view_choose(const struct view_choice *choice, const struct scene *scene, ttt_random *random,
                        uint32_t *inputs, uint32_t *targets) __attribute__((warn_unused_result));
 

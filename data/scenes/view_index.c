@@ -90,8 +90,9 @@ static bool find_view(const struct scene *scene, json_int_t entry, uint32_t *pos
     return low < scene->view_count && (json_int_t)scene->views[low].entry == entry;
 }
 
+/* One list; `named` says for each view which list it was found in. */
 static ttt_status fill(const struct view_index *index, const struct scene *scene, const json_t *list,
-                       const char *key, uint32_t *positions)
+                       const char *key, const char **named, uint32_t *positions)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *value = json_array_get(list, i);
@@ -99,10 +100,16 @@ static ttt_status fill(const struct view_index *index, const struct scene *scene
         if (!json_is_integer(value))
             return ttt_fail(TTT_FORMAT, "%s: entry '%s': key '%s': number %zu is not a whole number",
                             index->path, scene_quote(scene->name).text, key, i);
-        if (!find_view(scene, json_integer_value(value), &position))
+        const long long entry = json_integer_value(value);
+        if (!find_view(scene, entry, &position))
             return ttt_fail(TTT_FORMAT, "%s: entry '%s': key '%s': there is no view %lld, %s has %u views",
-                            index->path, scene_quote(scene->name).text, key,
-                            (long long)json_integer_value(value), scene->path, scene->view_count);
+                            index->path, scene_quote(scene->name).text, key, entry, scene->path,
+                            scene->view_count);
+        if (named[position])
+            return ttt_fail(TTT_FORMAT,
+                            "%s: entry '%s': view %lld stands in '%s' and again in '%s': name it once",
+                            index->path, scene_quote(scene->name).text, entry, named[position], key);
+        named[position] = key;
         if (positions)
             positions[i] = position;
     }
@@ -114,6 +121,12 @@ ttt_status view_index_choose(const struct view_index *index, const struct scene 
 {
     const json_t *input_list, *target_list;
     TRY(find_lists(index, scene, &input_list, &target_list));
-    TRY(fill(index, scene, input_list, "inputs", inputs));
-    return fill(index, scene, target_list, "targets", targets);
+    const char **named = calloc(scene->view_count, sizeof *named);
+    if (!named)
+        return ttt_fail(TTT_MEMORY, "%s: not enough memory to choose views", scene->path);
+    ttt_status status = fill(index, scene, input_list, "inputs", named, inputs);
+    if (!status)
+        status = fill(index, scene, target_list, "targets", named, targets);
+    free(named);
+    return status;
 }

@@ -97,6 +97,63 @@ static void turntable_moves_with_the_scene(void **state)
     }
 }
 
+/* A level camera that looks at the origin from an angle around the axis and one above its floor, z = 0. */
+static struct camera level_camera(double around, double above)
+{
+    const double sa = sin(around), ca = cos(around), sb = sin(above), cb = cos(above);
+    return (struct camera){.c2w = {{{-sa, sb * ca, -cb * ca, 4 * cb * ca},
+                                    {ca, sb * sa, -cb * sa, 4 * cb * sa},
+                                    {0, -cb, -sb, 4 * sb},
+                                    {0, 0, 0, 1}}},
+                           .fxfycxcy = {40, 40, 10, 10}};
+}
+
+/* Every camera of a turntable stands at one height, and its right axis is level. */
+static void check_level(const struct camera *path, double height)
+{
+    for (int k = 0; k < FRAMES; k++) {
+        check_ok(pose_check(&path[k].c2w));
+        assert_true(fabs(path[k].c2w.m[2][3] - height) < 1e-9 && fabs(path[k].c2w.m[2][0]) < 1e-9);
+        assert_true(path[k].c2w.m[2][1] < 0);
+    }
+}
+
+/* Cameras on one side, most of them high: their mean up axis leans away from them, the circle does not. */
+static void turntable_is_level(void **state)
+{
+    (void)state;
+    const struct camera cameras[] = {level_camera(0, 1.2), level_camera(0.4, 1.1), level_camera(0.7, 1.2),
+                                     level_camera(1.6, 0.2)};
+    struct camera path[FRAMES], swapped[] = {cameras[2], cameras[3], cameras[0]};
+    check_ok(camera_turntable(cameras, 4, FRAMES, path));
+    check_level(path, (2 * sin(1.2) + sin(1.1) + sin(0.2)) * 4 / 4);
+    check_ok(camera_turntable(swapped, 3, FRAMES, path));
+    check_level(path, (2 * sin(1.2) + sin(0.2)) * 4 / 3);
+    check_ok(camera_turntable(cameras, 2, FRAMES, path));
+    check_level(path, (sin(1.2) + sin(1.1)) * 4 / 2);
+}
+
+/* Right axes that are parallel, or point everywhere, do not say what is up: the mean up axis does. */
+static void turntable_without_level_cameras(void **state)
+{
+    (void)state;
+    const struct camera sweep[] = {level_camera(0, 0.3), level_camera(0, 0.5), level_camera(0.01, 0.7)};
+    struct camera cameras[CAMERAS], path[FRAMES];
+    check_ok(camera_turntable(sweep, 3, FRAMES, path));
+    assert_true(fabs(-path[0].c2w.m[2][1] - cos(0.5)) < 0.1); /* leans as the middle one does */
+    ring(cameras);
+    for (int i = 0; i < CAMERAS;
+         i++) { /* rolled by a quarter turn, one to the left and the next to the right */
+        const struct pose roll = {
+            {{0, i % 2 ? 1 : -1, 0, 0}, {i % 2 ? -1 : 1, 0, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}}};
+        if (i > 1)
+            cameras[i].c2w = pose_product(&cameras[i].c2w, &roll);
+    }
+    check_ok(camera_turntable(cameras, CAMERAS, FRAMES, path));
+    for (int k = 0; k < FRAMES; k++)
+        check_ok(pose_check(&path[k].c2w));
+}
+
 static void turntable_needs_a_point(void **state)
 {
     (void)state;
@@ -200,6 +257,8 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(turntable_follows_a_ring),
         cmocka_unit_test(turntable_moves_with_the_scene),
+        cmocka_unit_test(turntable_is_level),
+        cmocka_unit_test(turntable_without_level_cameras),
         cmocka_unit_test(turntable_needs_a_point),
         cmocka_unit_test(interpolation_meets_every_camera),
         cmocka_unit_test(interpolation_over_half_a_turn),

@@ -17,7 +17,7 @@ static void golden_vectors(void **state)
 {
     (void)state;
     static const char *const files[] = {"vittt_layer_baseline", "vittt_layer_variant6", "lact_layer_baseline",
-                                        "lact_chunks_variant2", "optimiser"};
+                                        "lact_chunks_variant2", "lact_model_baseline",  "optimiser"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[512];
         snprintf(path, sizeof path, "%s/%s.safetensors", TEST_GOLDEN, files[i]);

@@ -6,62 +6,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "data/decode.h"
-#include "data/make_scenes.h"
 #include "data/scenes/scene.h"
+#include "tests/data/scene_files.h"
 #include "tests/support/check.h"
 #include "tests/support/temporary.h"
+#include "tests/tools/printed.h"
 #include "tests/tools/training.h"
 
-enum { VIEWS = 8, SIDE = 16, FRAMES = 5 };
-
-static const char config[] =
-    "task: views\n"
-    "run: {name: views, dir: runs}\n"
-    "device: {threads: 2}\n"
-    "model: {name: lact_nvs_nano, image_size: 16, patch: 4, width: 16, depth: 2, head_dim: 8,\n"
-    "        fast_head_dim: 16, num_input_views: 3, num_target_views: 2}\n"
-    "data: {root: scenes, train: train.json, val: val.json}\n"
-    "train: {steps: 2, batch_size: 2}\n";
+enum { VIEWS = TRAINING_VIEWS, SIDE = TRAINING_SIDE, FRAMES = 5 };
 
 static int enter(void **state)
 {
-    char *folder = temporary_folder();
-    struct make_scenes_options options = make_scenes_options_default();
-    options.count = 3;
-    options.views = VIEWS;
-    options.size = SIDE;
-    options.threads = 1;
-    temporary_file(folder, "views.yaml", config, strlen(config));
-    assert_int_equal(chdir(folder), 0);
-    check_ok(make_scenes("scenes", &options));
-    assert_int_equal(setenv("OMP_WAIT_POLICY", "passive", 1), 0);
+    training_enter_views(state);
     succeed(run("train", "views.yaml"));
-    *state = folder;
     return 0;
-}
-
-/* The JSON that the program printed; it must have ended well. */
-static json_t *object_of(struct program_result result)
-{
-    json_error_t error;
-    if (result.exit_status)
-        fail_msg("exit status %d; standard error: %s", result.exit_status, result.err);
-    json_t *object = json_loads(result.out, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &error);
-    if (!object)
-        fail_msg("not JSON: %s: %s", error.text, result.out);
-    program_free(&result);
-    return object;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_number(value))
-        fail_msg("'%s' is no number", key);
-    return json_number_value(value);
 }
 
 static void check_file(const char *path)
@@ -91,7 +50,7 @@ static void check_folder(const char *out, const char *film, int frames, int heig
 static void targets(void **state)
 {
     (void)state;
-    json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--out", "targets", "--json"));
+    json_t *o = printed(run("render", "runs/views", "scenes/00002", "--out", "targets", "--json"));
     const json_t *likeness = json_object_get(o, "likeness"), *views = json_object_get(likeness, "views");
     assert_int_equal(json_array_size(json_object_get(o, "inputs")), 3);
     assert_int_equal(number(o, "rendered"), VIEWS - 3);
@@ -104,7 +63,7 @@ static void targets(void **state)
     check_folder("targets", json_string_value(json_object_get(o, "film")), VIEWS - 3, SIDE, SIDE);
 
     /* Evaluation renders the same views from the same inputs. */
-    json_t *judged = object_of(run("eval", "runs/views", "scenes/00002", "--json"));
+    json_t *judged = printed(run("eval", "runs/views", "scenes/00002", "--json"));
     assert_true(fabs(number(judged, "psnr") - number(likeness, "psnr")) < 1e-3);
     json_decref(judged);
     json_decref(o);
@@ -113,8 +72,8 @@ static void targets(void **state)
 static void chosen_targets(void **state)
 {
     (void)state;
-    json_t *o = object_of(run("render", "runs/views", "scenes/00002/opencv_cameras.json", "--out", "chosen",
-                              "--views", "6,0,3", "--inputs", "5", "--json"));
+    json_t *o = printed(run("render", "runs/views", "scenes/00002/opencv_cameras.json", "--out", "chosen",
+                            "--views", "6,0,3", "--inputs", "5", "--json"));
     const json_t *views = json_object_get(json_object_get(o, "likeness"), "views");
     static const int expected[] = {6, 0, 3}, inputs[] = {1, 2, 4, 5, 7};
     for (size_t i = 0; i < 3; i++)
@@ -130,8 +89,8 @@ static void paths(void **state)
     (void)state;
     static const char *const names[] = {"turntable", "interpolate"};
     for (int i = 0; i < 2; i++) {
-        json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--path", names[i], "--views", "5",
-                                  "--inputs", "8", "--size", "24x32", "--out", names[i], "--json"));
+        json_t *o = printed(run("render", "runs/views", "scenes/00002", "--path", names[i], "--views", "5",
+                                "--inputs", "8", "--size", "24x32", "--out", names[i], "--json"));
         assert_true(json_is_null(json_object_get(o, "likeness")));
         check_folder(names[i], json_string_value(json_object_get(o, "film")), FRAMES, 24, 32);
         json_decref(o);
@@ -161,10 +120,10 @@ static void check_pixels_alike(const char *a, const char *b)
 static void tokens_per_pass(void **state)
 {
     (void)state;
-    json_t *whole = object_of(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
-                                  "--size", "64", "--tokens-per-pass", "0", "--out", "whole", "--json"));
-    json_t *passes = object_of(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
-                                   "--size", "64", "--tokens-per-pass", "256", "--out", "passes", "--json"));
+    json_t *whole = printed(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
+                                "--size", "64", "--tokens-per-pass", "0", "--out", "whole", "--json"));
+    json_t *passes = printed(run("render", "runs/views", "scenes/00002", "--inputs", "6", "--views", "1",
+                                 "--size", "64", "--tokens-per-pass", "256", "--out", "passes", "--json"));
     assert_true(number(passes, "reconstruct_bytes") < 0.7 * number(whole, "reconstruct_bytes"));
     check_pixels_alike("whole/frames/0000.png", "passes/frames/0000.png");
     json_decref(whole);
@@ -175,8 +134,8 @@ static void tokens_per_pass(void **state)
  * state is a plain sum over them. */
 static double psnr_of(const char *inputs, const char *add)
 {
-    json_t *o = object_of(run("render", "runs/sum", "scenes/00002", "--views", "0,", "--out", "sum", "--json",
-                              "--inputs", inputs, add ? "--add" : NULL, add));
+    json_t *o = printed(run("render", "runs/sum", "scenes/00002", "--views", "0,", "--out", "sum", "--json",
+                            "--inputs", inputs, add ? "--add" : NULL, add));
     const double psnr = number(json_object_get(o, "likeness"), "psnr");
     assert_int_equal(json_array_size(json_object_get(o, "inputs")), atoi(inputs) + (add ? atoi(add) : 0));
     assert_int_equal(number(o, "added"), add ? atoi(add) : 0);
@@ -201,6 +160,54 @@ static void added_views(void **state)
     succeed(text);
 }
 
+/* A rendering replaces the one before it in its folder, and nothing but that. */
+static void replaces_a_former_rendering(void **state)
+{
+    (void)state;
+    succeed(run("render", "runs/views", "scenes/00002", "--out", "again", "--path", "interpolate", "--views",
+                "7"));
+    temporary_file("again", "frames/notes.txt", "mine", 4);
+    succeed(run("render", "runs/views", "scenes/00002", "--out", "again", "--views", "2"));
+    check_folder("again", "again/frames/0001.png", 2, SIDE, SIDE);
+    assert_int_equal(access("again/frames/0002.png", F_OK), -1);
+    assert_int_equal(access("again/frames/notes.txt", F_OK), 0);
+}
+
+static void refuses_folder(const char *out, const char *scene, const char *part)
+{
+    check_refusal(2, part, "render", "runs/views", scene, "--inputs", "1", "--views", "1", "--out", out);
+}
+
+/* What render did not write stays as it is: the scene's own folder, by any name, and other things. */
+static void overwrites_nothing_else(void **state)
+{
+    (void)state;
+    size_t size, again_size;
+    uint8_t *before = temporary_read("scenes/00002/opencv_cameras.json", &size);
+    assert_int_equal(symlink("scenes/00002", "link"), 0);
+    refuses_folder("scenes/00002", "scenes/00002", "holds the scene scenes/00002");
+    refuses_folder("link", "scenes/00002/opencv_cameras.json", "holds the scene");
+    refuses_folder("scenes/00002/", "link", "holds the scene");
+    refuses_folder("scenes/00001", "scenes/00002", "not empty and was not made by this command");
+    refuses_folder("scenes", "scenes/00002", "made with other options");
+    temporary_file(".", "blender/transforms_train.json", "{}", 2);
+    refuses_folder("blender", "scenes/00002", "not empty and was not made by this command");
+    uint8_t *again = temporary_read("scenes/00002/opencv_cameras.json", &again_size);
+    assert_int_equal(size, again_size);
+    assert_memory_equal(before, again, size);
+    assert_int_equal(access("scenes/00002/frames", F_OK), -1);
+    free(before);
+    free(again);
+
+    /* A rendering is a scene, from which other folders may be rendered. */
+    succeed(run("render", "runs/views", "scenes/00002", "--out", "first", "--views", "3"));
+    refuses_folder("first", "first", "holds the scene");
+    succeed(run("render", "runs/views", "first", "--out", "second", "--inputs", "2", "--views", "1"));
+    assert_int_equal(rename("first/opencv_cameras.json", "cameras.json"), 0);
+    assert_int_equal(symlink("first/frames", "frames"), 0);
+    refuses_folder("first", "cameras.json", "holds the scene");
+}
+
 #define render_fails(status, part, ...)                                                                      \
     check_refusal(status, part, "render", "runs/views", "scenes/00002", "--json", __VA_ARGS__)
 
@@ -215,6 +222,7 @@ static void mistakes(void **state)
     render_fails(2, "--size", "--out", "no", "--size", "16x");
     render_fails(2, "has no view 8", "--out", "no", "--views", "1,8");
     render_fails(2, "--views", "--out", "no", "--views", "1,,2");
+    render_fails(2, "names view 3 twice", "--out", "no", "--views", "3,1,3");
     render_fails(2, "--views", "--out", "no", "--views", "0");
     render_fails(2, "--views", "--out", "no", "--views", "1,2", "--path", "turntable");
     render_fails(2, "turntable", "--out", "no", "--path", "spiral");
@@ -227,6 +235,9 @@ static void mistakes(void **state)
     check_refusal(2, "nowhere", "render", "runs/views", "nowhere", "--out", "no");
     check_refusal(2, "no opencv_cameras.json", "render", "runs/views", "scenes", "--out", "no");
     check_refusal(2, "which scene", "render", "runs/views");
+    scene_write_ring("tiny", 4, 3, 5);
+    check_refusal(2, "3x5 pixels, less than a patch of 4x4", "render", "runs/views", "tiny", "--inputs", "2",
+                  "--out", "no");
     assert_int_equal(access("no", F_OK), -1);
 }
 
@@ -262,7 +273,7 @@ static void bench_of_views(void **state)
     program_free(&result);
     succeed(run("bench", "infer", "views.yaml", "--runs", "1", "--profile"));
 
-    json_t *train = object_of(run("bench", "train", "views.yaml", "--runs", "1", "--json"));
+    json_t *train = printed(run("bench", "train", "views.yaml", "--runs", "1", "--json"));
     assert_int_equal(number(train, "batch"), 2);
     json_decref(train);
     check_refusal(2, "bench loader", "bench", "loader", "views.yaml");
@@ -271,7 +282,7 @@ static void bench_of_views(void **state)
 static void info_of_views(void **state)
 {
     (void)state;
-    json_t *all = object_of(run("info", "views.yaml", "--json")), *model = json_object_get(all, "model");
+    json_t *all = printed(run("info", "views.yaml", "--json")), *model = json_object_get(all, "model");
     double parameters = 0, flops = 0;
     const json_t *layers = json_object_get(model, "layers");
     assert_int_equal(json_array_size(layers), 4);
@@ -283,7 +294,7 @@ static void info_of_views(void **state)
     }
     assert_true(parameters == number(model, "parameters"));
     assert_true(fabs(flops / number(model, "flops") - 1) < 1e-9);
-    json_t *o = object_of(run("render", "runs/views", "scenes/00002", "--out", "said", "--json"));
+    json_t *o = printed(run("render", "runs/views", "scenes/00002", "--out", "said", "--json"));
     assert_int_equal(number(json_object_get(model, "reconstruct"), "arena_bytes"),
                      number(o, "reconstruct_bytes"));
     assert_int_equal(number(json_object_get(model, "reconstruct"), "variable_bytes"),
@@ -296,9 +307,16 @@ static void info_of_views(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(targets),         cmocka_unit_test(chosen_targets), cmocka_unit_test(paths),
-        cmocka_unit_test(tokens_per_pass), cmocka_unit_test(added_views),    cmocka_unit_test(mistakes),
-        cmocka_unit_test(bench_of_views),  cmocka_unit_test(info_of_views),
+        cmocka_unit_test(targets),
+        cmocka_unit_test(chosen_targets),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(tokens_per_pass),
+        cmocka_unit_test(added_views),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(replaces_a_former_rendering),
+        cmocka_unit_test(overwrites_nothing_else),
+        cmocka_unit_test(bench_of_views),
+        cmocka_unit_test(info_of_views),
     };
     return cmocka_run_group_tests(tests, enter, training_leave);
 }

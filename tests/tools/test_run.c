@@ -5,31 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "tests/support/check.h"
 #include "tests/support/temporary.h"
+#include "tests/tools/printed.h"
 #include "tests/tools/training.h"
-
-/* The JSON that a call which must succeed printed; frees the result. */
-static json_t *parsed(struct program_result result)
-{
-    json_error_t error;
-    if (result.exit_status)
-        fail_msg("exit status %d; standard error: %s", result.exit_status, result.err);
-    json_t *value = json_loads(result.out, 0, &error);
-    if (!value)
-        fail_msg("%s in: %s", error.text, result.out);
-    program_free(&result);
-    return value;
-}
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    assert_true(json_is_number(value));
-    return json_number_value(value);
-}
 
 static const char *text(const json_t *object, const char *key)
 {
@@ -72,9 +51,9 @@ static void help_says_how(void **state)
 static void eval_gives_the_numbers_of_training(void **state)
 {
     (void)state;
-    json_t *trained = parsed(train("tiny_json", "--json", "train.ema=0.8"));
-    json_t *latest = parsed(run("eval", "runs/tiny_json", "--checkpoint", "latest", "--json"));
-    json_t *best = parsed(run("eval", "runs/tiny_json", "--json", "data.threads=0", "eval.batch_size=4"));
+    json_t *trained = printed(train("tiny_json", "--json", "train.ema=0.8"));
+    json_t *latest = printed(run("eval", "runs/tiny_json", "--checkpoint", "latest", "--json"));
+    json_t *best = printed(run("eval", "runs/tiny_json", "--json", "data.threads=0", "eval.batch_size=4"));
     assert_int_equal(number(latest, "step"), 36);
     assert_int_equal(number(latest, "pictures"), 15);
     assert_int_equal(number(latest, "bad_files"), 0);
@@ -92,9 +71,9 @@ static void eval_gives_the_numbers_of_training(void **state)
 static void a_run_finds_its_data_from_any_folder(void **state)
 {
     (void)state;
-    json_t *here = parsed(run("eval", "runs/tiny", "--json"));
+    json_t *here = printed(run("eval", "runs/tiny", "--json"));
     assert_int_equal(chdir("runs"), 0);
-    json_t *elsewhere = parsed(run("eval", "tiny", "--json"));
+    json_t *elsewhere = printed(run("eval", "tiny", "--json"));
     assert_int_equal(chdir(".."), 0);
     assert_true(number(elsewhere, "loss") == number(here, "loss"));
     json_decref(here);
@@ -104,7 +83,7 @@ static void a_run_finds_its_data_from_any_folder(void **state)
 static void eval_writes_tables(void **state)
 {
     (void)state;
-    json_t *in_run = parsed(run("eval", "runs/tiny", "--json"));
+    json_t *in_run = printed(run("eval", "runs/tiny", "--json"));
     assert_string_equal(text(in_run, "classes_csv"), "runs/tiny/eval/classes.csv");
     assert_string_equal(text(in_run, "confusion_csv"), "runs/tiny/eval/confusion.csv");
     assert_int_equal(line_count("runs/tiny/eval/classes.csv"), 4);
@@ -131,11 +110,11 @@ static void eval_writes_tables(void **state)
 static void weights_in_a_file_are_those_of_the_run(void **state)
 {
     (void)state;
-    json_t *from_run = parsed(run("eval", "runs/tiny", "--checkpoint", "36", "--json"));
+    json_t *from_run = printed(run("eval", "runs/tiny", "--checkpoint", "36", "--json"));
     json_t *from_config =
-        parsed(run("eval", "tiny.yaml", "run.name=tiny", "train.ema=0.8", "--checkpoint=latest", "--json"));
-    json_t *from_file =
-        parsed(run("eval", "tiny.yaml", "--weights", "runs/tiny/checkpoints/36/model.safetensors", "--json"));
+        printed(run("eval", "tiny.yaml", "run.name=tiny", "train.ema=0.8", "--checkpoint=latest", "--json"));
+    json_t *from_file = printed(
+        run("eval", "tiny.yaml", "--weights", "runs/tiny/checkpoints/36/model.safetensors", "--json"));
     assert_true(number(from_run, "loss") == number(from_file, "loss"));
     assert_true(number(from_run, "loss") == number(from_config, "loss"));
     assert_true(json_is_null(json_object_get(from_file, "classes_csv")));
@@ -147,10 +126,10 @@ static void weights_in_a_file_are_those_of_the_run(void **state)
 static void averages_are_other_weights(void **state)
 {
     (void)state;
-    json_t *trained = parsed(train("averaged", "--json", "train.ema=0.8", "eval.weights=ema"));
-    json_t *averages = parsed(run("eval", "runs/averaged", "--checkpoint", "latest", "--json"));
+    json_t *trained = printed(train("averaged", "--json", "train.ema=0.8", "eval.weights=ema"));
+    json_t *averages = printed(run("eval", "runs/averaged", "--checkpoint", "latest", "--json"));
     json_t *weights =
-        parsed(run("eval", "runs/averaged", "--checkpoint", "latest", "--json", "eval.weights=model"));
+        printed(run("eval", "runs/averaged", "--checkpoint", "latest", "--json", "eval.weights=model"));
     assert_true(json_is_true(json_object_get(averages, "averaged")));
     assert_true(number(averages, "loss") == number(trained, "loss"));
     assert_true(number(averages, "loss") != number(weights, "loss"));
@@ -163,13 +142,13 @@ static void averages_are_other_weights(void **state)
 static void predictions_are_what_eval_counted(void **state)
 {
     (void)state;
-    json_t *judged = parsed(run("eval", "runs/tiny", "--json"));
+    json_t *judged = printed(run("eval", "runs/tiny", "--json"));
     const char *const classes[3] = {"cube", "sphere", "torus"};
     int right = 0, pictures = 0;
     for (int c = 0; c < 3; c++) {
         char folder[40];
         snprintf(folder, sizeof folder, "pictures/val/%s", classes[c]);
-        json_t *list = parsed(run("predict", "runs/tiny", folder, "--json", "eval.batch_size=2")), *entry;
+        json_t *list = printed(run("predict", "runs/tiny", folder, "--json", "eval.batch_size=2")), *entry;
         size_t i;
         json_array_foreach(list, i, entry)
         {
@@ -207,8 +186,8 @@ static void predict_prints_names_and_probabilities(void **state)
     assert_int_equal(lines, 3);
     succeed(result);
     json_t *numbered =
-        parsed(run("predict", "tiny.yaml", "--weights", "runs/tiny/checkpoints/36/model.safetensors",
-                   "--json", "--top=1", "pictures/val/cube/0000001.jpeg"));
+        printed(run("predict", "tiny.yaml", "--weights", "runs/tiny/checkpoints/36/model.safetensors",
+                    "--json", "--top=1", "pictures/val/cube/0000001.jpeg"));
     const json_t *answer = json_array_get(json_object_get(json_array_get(numbered, 0), "predictions"), 0);
     const char name[2] = {(char)('0' + (int)number(answer, "index")), 0};
     assert_string_equal(text(answer, "class"), name);
@@ -251,7 +230,7 @@ static void bad_pictures_are_counted(void **state)
 static void one_batch_is_learnt_by_heart(void **state)
 {
     (void)state;
-    json_t *trained = parsed(
+    json_t *trained = printed(
         train("overfit", "--json", "data.val=train", "data.crop_area=[1, 1]", "data.crop_ratio=[1, 1]",
               "data.flip=0", "model.drop_path=0", "train.batch_size=48", "train.steps=150", "train.lr=1e-2",
               "train.label_smoothing=0", "train.weight_decay=0", "train.save_every=0", "eval.every=0"));

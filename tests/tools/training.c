@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "data/make_pictures.h"
+#include "data/make_scenes.h"
 #include "tests/support/check.h"
 #include "tests/support/temporary.h"
 #include "train/checkpoint.h"
@@ -20,22 +21,49 @@ static const char tiny[] =
     "train: {epochs: 6, batch_size: 8, lr: 2.0e-3, warmup_lr: 0, min_lr: 0}\n"
     "eval: {every: 2, batch_size: 8}\n";
 
-int training_enter(void **state)
+static const char views[] =
+    "task: views\n"
+    "run: {name: views, dir: runs}\n"
+    "device: {threads: 2}\n"
+    "model: {name: lact_nvs_nano, image_size: 16, patch: 4, width: 16, depth: 2, head_dim: 8,\n"
+    "        fast_head_dim: 16, num_input_views: 3, num_target_views: 2}\n"
+    "data: {root: scenes, train: train.json, val: val.json}\n"
+    "train: {steps: 2, batch_size: 2}\n";
+
+/* A temporary working folder with a config in it. */
+static char *enter(const char *name, const char *config)
 {
     char *folder = temporary_folder();
+    temporary_file(folder, name, config, strlen(config));
+    assert_int_equal(chdir(folder), 0);
+    /* Waiting threads sleep: a machine that runs several tests has fewer processors than threads. */
+    assert_int_equal(setenv("OMP_WAIT_POLICY", "passive", 1), 0);
+    assert_int_equal(unsetenv("TTT_IMPL"), 0);
+    return folder;
+}
+
+int training_enter(void **state)
+{
     struct make_pictures_options options = make_pictures_options_default();
     options.classes = 3;
     options.train = 48;
     options.val = 15;
     options.size = 16;
     options.threads = 1;
-    temporary_file(folder, "tiny.yaml", tiny, strlen(tiny));
-    assert_int_equal(chdir(folder), 0);
+    *state = enter("tiny.yaml", tiny);
     check_ok(make_pictures("pictures", &options));
-    /* Waiting threads sleep: a machine that runs several tests has fewer processors than threads. */
-    assert_int_equal(setenv("OMP_WAIT_POLICY", "passive", 1), 0);
-    assert_int_equal(unsetenv("TTT_IMPL"), 0);
-    *state = folder;
+    return 0;
+}
+
+int training_enter_views(void **state)
+{
+    struct make_scenes_options options = make_scenes_options_default();
+    options.count = 3;
+    options.views = TRAINING_VIEWS;
+    options.size = TRAINING_SIDE;
+    options.threads = 1;
+    *state = enter("views.yaml", views);
+    check_ok(make_scenes("scenes", &options));
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* A folder to train in: a few small pictures, and a config of a model that trains in a fraction of a second.
- */
+/* A folder to train in: a few small pictures or scenes, and a config of a model that trains in a fraction of
+ * a second. */
 #ifndef TESTS_TOOLS_TRAINING_H
 #define TESTS_TOOLS_TRAINING_H
 
@@ -12,6 +12,10 @@
  * classes, 48 to train on, 15 to validate, 16 pixels) and `tiny.yaml` (6 steps an epoch, 6 epochs). */
 int training_enter(void **state);
 int training_leave(void **state);
+
+/* The same setup with `scenes` (3 of 8 views, 16 pixels) and `views.yaml` (2 steps). */
+enum { TRAINING_VIEWS = 8, TRAINING_SIDE = 16 };
+int training_enter_views(void **state);
 
 /* ttt train tiny.yaml run.name=NAME and at least one more argument. */
 #define train(name, ...) run("train", "tiny.yaml", "run.name=" name, __VA_ARGS__)

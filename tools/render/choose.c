@@ -108,6 +108,9 @@ static ttt_status read_targets(struct render_job *job, bool *used)
         char *end;
         uint32_t view = 0;
         TRY(find_entry(job, text, &end, &view));
+        if (used[view])
+            return ttt_fail(TTT_ARGUMENT, "--views '%.60s': names view %u twice; name each view once",
+                            job->request->views, job->scene.views[view].entry);
         job->targets[job->frame_count++] = view;
         used[view] = true;
         text = *end ? end + 1 : end;

@@ -46,8 +46,13 @@ ttt_status render_read_size(const char *text, int *height, int *width) __attribu
  * scene has too few views, with both numbers. */
 ttt_status render_choose(struct render_job *job) __attribute__((warn_unused_result));
 
+/* Creates request->out, or clears it of the frames, sheet and cameras of a former rendering.  TTT_ARGUMENT
+ * where the scene or its pictures lie there, or things that render did not write; TTT_IO. */
+ttt_status render_prepare_folder(const struct render_job *job) __attribute__((warn_unused_result));
+
 /* Reconstructs, renders, and writes frames/0000.png ..., sheet.png, opencv_cameras.json and the film into
- * request->out.  The caller frees the outcome with render_outcome_free, also after a failure. */
+ * request->out, which is prepared.  The caller frees the outcome with render_outcome_free, also after a
+ * failure. */
 ttt_status render_run(struct render_job *job, struct render_outcome *outcome)
     __attribute__((warn_unused_result));
 void render_outcome_free(struct render_outcome *outcome);

@@ -50,8 +50,6 @@ static ttt_status open_output(struct output *o)
     char path[PATH_MAX];
     o->values = (size_t)3 * (size_t)job->height * (size_t)job->width;
     o->shown = job->frame_count < SHEET_ACROSS ? job->frame_count : SHEET_ACROSS;
-    TRY(made_path(path, "%s/frames", job->request->out));
-    TRY(made_folder_create(path));
     TRY(image_new(job->width, job->height, 3, &o->picture));
     o->pictures = calloc(at_once * o->values, sizeof *o->pictures);
     o->cameras = calloc(at_once * 20, sizeof *o->cameras);
