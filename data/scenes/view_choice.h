@@ -20,8 +20,9 @@ ttt_status view_rule_parse(const char *text, struct view_rule *rule) __attribute
 bool view_rule_holds(const struct view_rule *rule, const struct scene_view *view);
 
 /* An index file: {"scene name": {"inputs": [entries], "targets": [entries]}, ...}; "context" and "target", as
- * in the published indices, mean the same.  A scene that is null or missing has no choice.  Each view is
- * named once: a model that is judged by a view that it was shown is judged by its memory. */
+ * in the published indices, mean the same.  A scene that is null or missing has no choice.  A target may
+ * be an input too, as the ends of published videos are: whoever writes an index to judge by leaves that out.
+ */
 struct view_index;
 ttt_status view_index_open(const char *path, struct view_index **out) __attribute__((warn_unused_result));
 void view_index_free(struct view_index *index);
@@ -55,7 +56,7 @@ ttt_status view_choice_counts(const struct view_choice *choice, const struct sce
                               int *targets) __attribute__((warn_unused_result));
 
 /* Chooses inputs[] and targets[], positions in scene->views, as many as view_choice_counts says; no view is
- * both.  `random` is drawn from for VIEWS_RANDOM alone. */
+ * both unless an index says so.  `random` is drawn from for VIEWS_RANDOM alone. */
 ttt_status view_choose(const struct view_choice *choice, const struct scene *scene, ttt_random *random,
                        uint32_t *inputs, uint32_t *targets) __attribute__((warn_unused_result));
 

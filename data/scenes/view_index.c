@@ -90,10 +90,11 @@ static bool find_view(const struct scene *scene, json_int_t entry, uint32_t *pos
     return low < scene->view_count && (json_int_t)scene->views[low].entry == entry;
 }
 
-/* One list; `named` says for each view which list it was found in. */
+/* One list, in which no view stands twice. */
 static ttt_status fill(const struct view_index *index, const struct scene *scene, const json_t *list,
-                       const char *key, const char **named, uint32_t *positions)
+                       const char *key, bool *named, uint32_t *positions)
 {
+    memset(named, 0, scene->view_count * sizeof *named);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *value = json_array_get(list, i);
         uint32_t position;
@@ -107,9 +108,9 @@ static ttt_status fill(const struct view_index *index, const struct scene *scene
                             scene->view_count);
         if (named[position])
             return ttt_fail(TTT_FORMAT,
-                            "%s: entry '%s': view %lld stands in '%s' and again in '%s': name it once",
-                            index->path, scene_quote(scene->name).text, entry, named[position], key);
-        named[position] = key;
+                            "%s: entry '%s': key '%s': view %lld stands there twice: name it once",
+                            index->path, scene_quote(scene->name).text, key, entry);
+        named[position] = true;
         if (positions)
             positions[i] = position;
     }
@@ -121,7 +122,7 @@ ttt_status view_index_choose(const struct view_index *index, const struct scene 
 {
     const json_t *input_list, *target_list;
     TRY(find_lists(index, scene, &input_list, &target_list));
-    const char **named = calloc(scene->view_count, sizeof *named);
+    bool *named = calloc(scene->view_count, sizeof *named);
     if (!named)
         return ttt_fail(TTT_MEMORY, "%s: not enough memory to choose views", scene->path);
     ttt_status status = fill(index, scene, input_list, "inputs", named, inputs);

@@ -270,9 +270,8 @@ static void index_files(void **state)
         {"{\"s\":{\"inputs\":[6],\"targets\":[0]}}", "there is no view 6, S has 6 views"},
         {"{\"s\":{\"inputs\":[-1],\"targets\":[0]}}", "there is no view -1"},
         {"{\"s\":{\"inputs\":[0],\"targets\":[1.5]}}", "number 0 is not a whole number"},
-        {"{\"s\":{\"inputs\":[0,1,0],\"targets\":[2]}}", "view 0 stands in 'inputs' and again in 'inputs'"},
-        {"{\"s\":{\"context\":[0,1],\"target\":[2,1]}}", "view 1 stands in 'inputs' and again in 'targets'"},
-        {"{\"s\":{\"inputs\":[0],\"targets\":[2,3,2]}}", "view 2 stands in 'targets' and again in 'targets'"},
+        {"{\"s\":{\"inputs\":[0,1,0],\"targets\":[2]}}", "key 'inputs': view 0 stands there twice"},
+        {"{\"s\":{\"inputs\":[0],\"targets\":[2,3,2]}}", "key 'targets': view 2 stands there twice"},
         {"{\"s\":{\"inputs\":[0]}}", "key 'targets' is missing"},
         {"{\"s\":{\"inputs\":[],\"targets\":[1]}}", "key 'inputs' is not a list"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
