@@ -20,6 +20,10 @@
 #define PATH(path) ENTRY("8", "9", EYE, path)
 #define FRAME(top, frame)                                                                                    \
     "{" top "\"frames\":[{\"file_path\":\"p.png\"," frame "\"transform_matrix\":" EYE "}]}"
+/* One camera with a lens. */
+#define LENS(key, value)                                                                                     \
+    "[{\"w\":8,\"h\":6,\"fx\":9,\"fy\":9,\"cx\":4,\"cy\":3,\"w2c\":" EYE ",\"file_path\":\"p.png\",\"" key   \
+    "\":" value "}]"
 
 static const struct scene_set_options SET = {.threads = 1};
 
@@ -89,6 +93,23 @@ static const struct {
     {"transforms.json", FRAME("\"fl_x\":9,\"k4\":0.1,", ""), "key 'k4'", TTT_UNSUPPORTED},
     {"transforms.json", FRAME("\"fl_x\":9,\"is_fisheye\":true,", ""), "key 'is_fisheye'", TTT_UNSUPPORTED},
     {"transforms.json", FRAME("\"fl_x\":9,\"k1\":\"a\",", ""), "key 'k1' is not a finite number", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,\"distortion_params\":[0,0,0,0.1,0,0],", ""),
+     "key 'distortion_params': k4, its fourth number, is 0.1", TTT_UNSUPPORTED},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion_params\":[0.1,0,0,0],"),
+     "entry 0: key 'distortion_params' has 4 numbers: must be k1 k2 k3 k4 p1 p2", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion_params\":[0,NaN,0,0,0,0],"),
+     "entry 0: key 'distortion_params': number 1 is not within", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion_params\":7,"),
+     "entry 0: key 'distortion_params' has 0 numbers", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion\":[0,0.1],"), "entry 0: key 'distortion': this",
+     TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("distortion_params", "[0,0,0,1,0,0]"), "key 'distortion_params': k4",
+     TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("distortion", "[0.5,0.2,0,0,0]"), "entry 0: key 'distortion': this",
+     TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("dist_coeffs", "[[0,0,0,0,0.1]]"), "key 'dist_coeffs'", TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("distortion_coefficients", "{\"data\":[0]}"),
+     "key 'distortion_coefficients'", TTT_UNSUPPORTED},
 };
 
 /* The file as the only scene: its own error, in one line that starts with its path. */
