@@ -63,7 +63,7 @@ ttt_status scene_open(const char *path, const struct scene_options *options, str
 /* An empty scene is allowed. */
 void scene_free(struct scene *scene);
 
-/* Whether a path is a scene file by its name, or a folder with one in it. */
+/* Whether a path is a scene file by its name, or a folder with one in it, even if it cannot be read. */
 bool scene_exists(const char *path);
 
 #endif

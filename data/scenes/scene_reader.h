@@ -25,6 +25,11 @@ ttt_status scene_read_transforms(struct scene_reader *reader, const json_t *root
 ttt_status scene_find_picture(const struct scene_reader *reader, const json_t *entry, char **path, int *width,
                               int *height) __attribute__((warn_unused_result));
 
+/* TTT_FORMAT unless the view's picture has the width and height that keys 'w' and 'h' state; 0: not stated.
+ */
+ttt_status scene_check_size(const struct scene_view *view, int width, int height)
+    __attribute__((warn_unused_result));
+
 /* Takes over a view's path and adds the view to the scene; `split` is copied. */
 ttt_status scene_add_view(struct scene_reader *reader, struct scene_view *view, const char *split)
     __attribute__((warn_unused_result));
