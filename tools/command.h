@@ -6,8 +6,9 @@
 
 struct command {
     const char *name;
-    const char *summary; /* one line for `ttt --help` */
-    const char *help;    /* `ttt NAME --help`, whole */
+    const char *summary;     /* one line for `ttt --help` */
+    const char *help;        /* `ttt NAME --help`, */
+    void (*more_help)(void); /* and what follows it, printed from a table; NULL: nothing */
     /* argv[0] is the first argument after the subcommand's name.  An error is printed and turned into the
      * exit status by main: 2 for a user's mistake, 1 for a failure. */
     ttt_status (*run)(int argc, char **argv);

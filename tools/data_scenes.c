@@ -55,14 +55,18 @@ static const char *advice(enum axes_reading reading)
     switch (reading) {
     case AXES_FLIPPED:
         return "the pictures match with columns 1 and 2 of camera-to-world negated (OpenGL's axes in place "
-               "of "
-               "OpenCV's, or the reverse)";
+               "of OpenCV's, or the reverse)";
     case AXES_INVERTED:
         return "the pictures match with the poses inverted (world-to-camera in place of camera-to-world, or "
-               "the "
-               "reverse)";
+               "the reverse)";
     case AXES_INVERTED_FLIPPED:
         return "the pictures match with the poses inverted, and columns 1 and 2 negated";
+    case AXES_ROLLED:
+        return "the pictures match with columns 0 and 1 of camera-to-world negated (PyTorch3D's axes in "
+               "place of OpenCV's, or cameras rolled by half a turn)";
+    case AXES_TURNED:
+        return "the pictures match with columns 0 and 2 of camera-to-world negated (PyTorch3D's axes in "
+               "place of OpenGL's, or the reverse)";
     default:
         return "cameras look away from each other's content: their axes meet behind them";
     }
@@ -101,15 +105,14 @@ static void print_scene(const struct scene *scene, const struct scene_check *che
         output_clean(check->first_bad, 0);
         putchar('\n');
     } else {
-        printf(
-            "  %-10s%s; patches match with correlation %.2f (flipped %.2f, inverted %.2f), axes of %u pairs "
-            "meet in front, of %u behind\n",
-            "axes",
-            axes->suspect       ? "WRONG"
-            : axes->by_pictures ? "sound"
-                                : "not contradicted",
-            axes->score[AXES_AS_GIVEN], axes->score[AXES_FLIPPED], axes->score[AXES_INVERTED], axes->meeting,
-            axes->parting);
+        printf("  %-10s%s; patches match with correlation %.2f (flipped %.2f, inverted %.2f, rolled %.2f), "
+               "axes of %u pairs meet in front, of %u behind\n",
+               "axes",
+               axes->suspect       ? "WRONG"
+               : axes->by_pictures ? "sound"
+                                   : "not contradicted",
+               axes->score[AXES_AS_GIVEN], axes->score[AXES_FLIPPED], axes->score[AXES_INVERTED],
+               axes->score[AXES_ROLLED], axes->meeting, axes->parting);
     }
     if (axes->suspect)
         printf("  warning   the axes look flipped: %s\n", advice(axes->best));
@@ -127,11 +130,12 @@ static json_t *scene_json(const struct scene *scene, const struct scene_check *c
     json_t *poses = json_pack("{s:[f, f, f], s:f, s:o}", "box", check->box[0], check->box[1], check->box[2],
                               "extent", check->extent, "nearest", range_json(&check->nearest));
     json_t *judged = json_pack(
-        "{s:b, s:b, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:s?}", "suspect", axes->suspect, "by_pictures",
-        axes->by_pictures, "as_given", axes->score[AXES_AS_GIVEN], "flipped", axes->score[AXES_FLIPPED],
-        "inverted", axes->score[AXES_INVERTED], "inverted_flipped", axes->score[AXES_INVERTED_FLIPPED],
-        "points", (json_int_t)axes->points, "meeting", (json_int_t)axes->meeting, "parting",
-        (json_int_t)axes->parting, "warning", axes->suspect ? advice(axes->best) : NULL);
+        "{s:b, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:s?}", "suspect", axes->suspect,
+        "by_pictures", axes->by_pictures, "as_given", axes->score[AXES_AS_GIVEN], "flipped",
+        axes->score[AXES_FLIPPED], "inverted", axes->score[AXES_INVERTED], "inverted_flipped",
+        axes->score[AXES_INVERTED_FLIPPED], "rolled", axes->score[AXES_ROLLED], "turned",
+        axes->score[AXES_TURNED], "points", (json_int_t)axes->points, "meeting", (json_int_t)axes->meeting,
+        "parting", (json_int_t)axes->parting, "warning", axes->suspect ? advice(axes->best) : NULL);
     return json_pack("{s:s%, s:I, s:I, s:I, s:I, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
                      scene->path, strlen(scene->path), "views", (json_int_t)scene->view_count, "missing",
                      (json_int_t)scene->missing, "distorted", (json_int_t)check->distorted, "bad",

@@ -47,6 +47,8 @@ static int run(const struct command *command, int argc, char **argv)
 {
     if (wants_help(argc, argv)) {
         fputs(command->help, stdout);
+        if (command->more_help)
+            command->more_help();
         return 0;
     }
     ttt_status status = ttt_within(ttt_implementations_check(getenv("TTT_IMPL")), "TTT_IMPL");

@@ -18,8 +18,7 @@ static const char help[] =
     "of, and prints how far every result is from the file's: the relative L2 error of outputs (at most "
     "2e-5)\n"
     "and gradients (at most 1e-4); for pictures the number of bytes that differ (at most 0).\n\n"
-    "  --only KIND,KIND  leave out files of other kinds; kinds: vittt_layer, vittt_model,\n"
-    "                    lact_layer, lact_chunks, optimiser, resize, jpeg, metrics\n"
+    "  --only KIND,KIND  leave out files of other kinds than these; all are listed below\n"
     "  --device NAME     where to compute: cpu (default), cuda or cuda:1\n"
     "  --dtype TYPE      of activations: f32 (default), or bf16, with errors of at most 2e-2 and 5e-2\n"
     "  --json            one object with every file and tensor instead of the tables\n\n"
@@ -31,6 +30,13 @@ static const char help[] =
     "  ttt verify tests/golden\n"
     "  ttt verify tests/golden --only vittt_layer,vittt_model\n"
     "  TTT_IMPL=matmul:small ttt verify tests/golden/vittt_layer_baseline.safetensors\n";
+
+static void print_kinds(void)
+{
+    puts("\nkinds:");
+    for (const struct verify_kind *kind = verify_kinds; kind->name; kind++)
+        printf("  %-12s %s\n", kind->name, kind->about);
+}
 
 enum outcome { PASSED, FAILED, SKIPPED, LEFT_OUT };
 
@@ -219,5 +225,6 @@ const struct command command_verify = {
     .name = "verify",
     .summary = "check this build against golden vectors",
     .help = help,
+    .more_help = print_kinds,
     .run = run,
 };

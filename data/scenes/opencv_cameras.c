@@ -4,15 +4,6 @@
 #include "data/scenes/scene_json.h"
 #include "data/scenes/scene_reader.h"
 
-static ttt_status check_side(const char *key, int stated, const struct scene_view *view, bool is_width)
-{
-    int actual = is_width ? view->width : view->height;
-    if (stated == actual)
-        return TTT_OK;
-    return ttt_fail(TTT_FORMAT, "key '%s' is %d, but the picture %s has %dx%d pixels", key, stated,
-                    view->path, view->width, view->height);
-}
-
 /* Everything of a view but its picture. */
 static ttt_status read_camera(const json_t *entry, struct scene_view *view, int *width, int *height,
                               const char **split)
@@ -45,11 +36,9 @@ static ttt_status read_entry(struct scene_reader *reader, const json_t *entry, u
         reader->scene->missing++;
         return TTT_OK;
     }
-    ttt_status status;
-    TRY_TO(check_side("w", width, &view, true), failed);
-    TRY_TO(check_side("h", height, &view, false), failed);
-    return scene_add_view(reader, &view, split);
-failed:
+    ttt_status status = scene_check_size(&view, width, height);
+    if (!status)
+        return scene_add_view(reader, &view, split);
     free(view.path);
     return status;
 }
@@ -59,6 +48,8 @@ ttt_status scene_read_opencv(struct scene_reader *reader, const json_t *root)
     if (json_array_size(root) > SCENE_VIEWS_MAX)
         return ttt_fail(TTT_FORMAT, "lists %zu views, over the limit of %d", json_array_size(root),
                         SCENE_VIEWS_MAX);
+    if (json_array_size(root) == 0)
+        return ttt_fail(TTT_FORMAT, "lists no views: it is an empty list");
     for (size_t i = 0; i < json_array_size(root); i++)
         TRY(ttt_within(read_entry(reader, json_array_get(root, i), reader->first_entry + (uint32_t)i),
                        "entry %zu", i));

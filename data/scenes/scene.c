@@ -45,17 +45,19 @@ static int known_index(const char *path)
     return -1;
 }
 
+/* Also where it is no file, or a link to none: reading it says so. */
 static bool folder_has(const char *folder, const char *file)
 {
+    struct stat about;
     char *path = join(folder, file);
-    bool has = path && is_kind(path, S_IFREG);
+    bool has = path && lstat(path, &about) == 0;
     free(path);
     return has;
 }
 
 bool scene_exists(const char *path)
 {
-    if (is_kind(path, S_IFREG))
+    if (!is_kind(path, S_IFDIR))
         return known_index(path) >= 0;
     for (int i = 0; i < KNOWN_COUNT; i++)
         if (folder_has(path, KNOWN[i].file))
@@ -178,7 +180,7 @@ static ttt_status open_path(const char *path, const struct scene_options *option
     if (scene->missing > 0)
         return ttt_fail(TTT_FORMAT, "%s: none of the pictures of its %u views is there", path,
                         scene->missing);
-    return ttt_fail(TTT_FORMAT, "%s: lists no views", path);
+    return ttt_fail(TTT_FORMAT, "%s: key 'frames' lists no views, in any file of the scene", path);
 }
 
 ttt_status scene_open(const char *path, const struct scene_options *options, struct scene *scene)

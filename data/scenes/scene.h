@@ -66,7 +66,7 @@ ttt_status scene_check_sides(const struct scene *scene, int patch) __attribute__
 /* An empty scene is allowed. */
 void scene_free(struct scene *scene);
 
-/* Whether a path is a scene file by its name, or a folder with one in it. */
+/* Whether a path is a scene file by its name, or a folder with one in it, even if it cannot be read. */
 bool scene_exists(const char *path);
 
 #endif

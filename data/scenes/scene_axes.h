@@ -1,10 +1,11 @@
 /* Do a scene's poses agree with its pictures, or are the cameras' axes flipped?
  *
- * Poses are often written with the wrong axes: OpenGL's in place of OpenCV's, or world-to-camera where
- * camera-to-world is meant.  For some neighbouring views each reading of the poses says along which line in
- * one picture the points of the other lie (a plane sweep); the right reading finds them there.  Where the
- * pictures do not decide, since they show nothing or there are too few, the cameras do: axes of most pairs
- * that part in front of the cameras, rather than meet, mean that they look away from each other's content.
+ * Poses are often written with the wrong axes: OpenGL's or PyTorch3D's in place of OpenCV's, or
+ * world-to-camera where camera-to-world is meant.  For some neighbouring views each reading of the poses says
+ * along which line in one picture the points of the other lie (a plane sweep); the right reading finds them
+ * there.  Where the pictures do not decide, since they show nothing or there are too few, the cameras do:
+ * axes of most pairs that part in front of the cameras, rather than meet, mean that they look away from each
+ * other's content.
  */
 #ifndef DATA_SCENES_SCENE_AXES_H
 #define DATA_SCENES_SCENE_AXES_H
@@ -16,6 +17,8 @@ enum axes_reading {
     AXES_FLIPPED,          /* columns 1 and 2 of camera-to-world negated */
     AXES_INVERTED,         /* the other direction between camera and world */
     AXES_INVERTED_FLIPPED, /* both */
+    AXES_ROLLED,           /* columns 0 and 1 negated: half a turn about the line of sight */
+    AXES_TURNED,           /* columns 0 and 2 negated: half a turn about the down axis */
     AXES_READINGS,
 };
 

@@ -166,7 +166,7 @@ ttt_status scene_json_read(const char *path, json_t **root)
     size_t size, clean_size;
     *root = NULL;
     if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
-        return ttt_fail(TTT_ARGUMENT, "%s: there is no such file", path);
+        return ttt_fail(TTT_ARGUMENT, "%s: there is no such file, or it is a link to none", path);
     TRY(file_read(path, SCENE_JSON_BYTES, &bytes, &size));
     char *clean = NULL;
     ttt_status status;

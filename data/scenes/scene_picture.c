@@ -102,3 +102,14 @@ ttt_status scene_find_picture(const struct scene_reader *reader, const json_t *e
     }
     return ttt_within(status, "key 'file_path'");
 }
+
+ttt_status scene_check_size(const struct scene_view *view, int width, int height)
+{
+    const char *keys = !width ? "key 'h'" : !height ? "key 'w'" : "keys 'w' and 'h'";
+    width = width ? width : view->width;
+    height = height ? height : view->height;
+    if (width == view->width && height == view->height)
+        return TTT_OK;
+    return ttt_fail(TTT_FORMAT, "%s: %dx%d in the file, %dx%d in the picture %s", keys, width, height,
+                    view->width, view->height, view->path);
+}

@@ -113,9 +113,11 @@ bool scene_set_exists(const char *path)
 {
     struct stat about;
     struct scene_list list;
+    if (scene_exists(path))
+        return true;
     if (stat(path, &about))
         return false;
-    if (!S_ISDIR(about.st_mode) || scene_exists(path))
+    if (!S_ISDIR(about.st_mode))
         return true;
     ttt_status status = scene_list_read(path, &list);
     scene_list_free(&list);

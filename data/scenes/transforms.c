@@ -54,16 +54,6 @@ static ttt_status fill_intrinsics(const struct intrinsics *in, struct scene_view
     return TTT_OK;
 }
 
-static ttt_status check_size(const struct intrinsics *in, const struct scene_view *view)
-{
-    bool wide = in->width > 0 && in->width != view->width,
-         tall = in->height > 0 && in->height != view->height;
-    if (!wide && !tall)
-        return TTT_OK;
-    return ttt_fail(TTT_FORMAT, "key '%s' is %d, but the picture %s has %dx%d pixels", wide ? "w" : "h",
-                    wide ? in->width : in->height, view->path, view->width, view->height);
-}
-
 static ttt_status read_frame(struct scene_reader *reader, const json_t *frame, struct intrinsics in,
                              const char *split, uint32_t number)
 {
@@ -82,7 +72,7 @@ static ttt_status read_frame(struct scene_reader *reader, const json_t *frame, s
         return TTT_OK;
     }
     ttt_status status;
-    TRY_TO(check_size(&in, &view), failed);
+    TRY_TO(scene_check_size(&view, in.width, in.height), failed);
     TRY_TO(fill_intrinsics(&in, &view), failed);
     return scene_add_view(reader, &view, split);
 failed:
@@ -99,6 +89,9 @@ ttt_status scene_read_transforms(struct scene_reader *reader, const json_t *root
     if (json_array_size(frames) > SCENE_VIEWS_MAX)
         return ttt_fail(TTT_FORMAT, "key 'frames' lists %zu views, over the limit of %d",
                         json_array_size(frames), SCENE_VIEWS_MAX);
+    /* One split of several may be empty. */
+    if (json_array_size(frames) == 0 && !*split)
+        return ttt_fail(TTT_FORMAT, "key 'frames' lists no views");
     TRY(read_intrinsics(root, &shared));
     for (size_t i = 0; i < json_array_size(frames); i++)
         TRY(ttt_within(

@@ -14,11 +14,12 @@
 
 static const struct scene_options STRICT = {0};
 
-/* Judges a scene whose poses are misread in each way; the best reading undoes the mistake. */
-static void check_readings(const struct scene *scene)
+/* Judges a scene whose poses are misread in each way; the best reading undoes the mistake.
+ * unclear: a reading that the pictures can neither tell apart nor are to accuse; AXES_AS_GIVEN: none. */
+static void check_readings(const struct scene *scene, enum axes_reading unclear)
 {
     static const enum axes_reading undone_by[AXES_READINGS] = {AXES_AS_GIVEN, AXES_FLIPPED, AXES_INVERTED,
-                                                               AXES_INVERTED};
+                                                               AXES_INVERTED, AXES_ROLLED,  AXES_TURNED};
     struct scene wrong = *scene;
     wrong.views = check_alloc(scene->view_count, sizeof *wrong.views);
     for (int r = 0; r < AXES_READINGS; r++) {
@@ -28,9 +29,13 @@ static void check_readings(const struct scene *scene)
             wrong.views[i].c2w = axes_read(&scene->views[i].c2w, (enum axes_reading)r);
         }
         check_ok(scene_axes_judge(&wrong, &axes));
-        if (axes.suspect != (r != AXES_AS_GIVEN) || !axes.by_pictures || axes.best != undone_by[r])
-            fail_msg("%s misread as %d: suspect %d, best %d, scores %.3f %.3f %.3f %.3f", scene->path, r,
-                     axes.suspect, axes.best, axes.score[0], axes.score[1], axes.score[2], axes.score[3]);
+        bool decided = r == AXES_AS_GIVEN || r != (int)unclear;
+        bool suspect = decided && r != AXES_AS_GIVEN;
+        if (axes.suspect != suspect || axes.by_pictures != decided ||
+            axes.best != (decided ? undone_by[r] : AXES_AS_GIVEN))
+            fail_msg("%s misread as %d: suspect %d, best %d, scores %.3f %.3f %.3f %.3f %.3f %.3f",
+                     scene->path, r, axes.suspect, axes.best, axes.score[0], axes.score[1], axes.score[2],
+                     axes.score[3], axes.score[4], axes.score[5]);
     }
     free(wrong.views);
 }
@@ -45,7 +50,7 @@ static void made_scenes(void **state)
         struct scene scene;
         char *folder = temporary_path(*state, "%05d", i);
         check_ok(scene_open(folder, &STRICT, &scene));
-        check_readings(&scene);
+        check_readings(&scene, AXES_AS_GIVEN);
         scene_free(&scene);
         free(folder);
     }
@@ -65,7 +70,8 @@ static void real_scenes(void **state)
         struct scene scene;
         char *path = temporary_path(TEST_SHARED_DATA "/scenes", "%s", names[i]);
         check_ok(scene_open(path, &STRICT, &scene));
-        check_readings(&scene);
+        /* The last is a blurred indoor video: its pairs disagree about a turn. */
+        check_readings(&scene, i == 5 ? AXES_TURNED : AXES_AS_GIVEN);
         scene_free(&scene);
         free(path);
     }

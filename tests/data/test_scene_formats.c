@@ -96,6 +96,29 @@ static void nerfstudio_with_shared_and_own_intrinsics(void **state)
 }
 
 /* Names without extension, the field of view in place of focal lengths, and several files for one scene. */
+/* nerfstudio's list of a frame, else that of all; a list of another name may only say that there is none. */
+static void distortion_in_a_list(void **state)
+{
+    struct scene scene;
+    scene_write_ring(*state, VIEWS, 24, 16);
+    char *frames = frames_text("%02d.png", ""),
+         *own = frames_text("%02d.png",
+                            "\"distortion_params\":[0.5,0.2,0.1,0,-0.01,0.02],\"dist_coeffs\":[[0,0,0]],");
+    char *path = temporary_path(*state, "lens.json");
+    for (int i = 0; i < 2; i++) {
+        scene_text(*state, "lens.json", "{\"fl_x\":40,\"distortion_params\":[0.3,0,0,0,0,0],\"frames\":[%s]}",
+                   i ? own : frames);
+        check_ok(scene_open(path, &STRICT, &scene));
+        const struct distortion *d = &scene.views[VIEWS - 1].distortion;
+        if (i)
+            assert_true(d->k1 == 0.5 && d->k2 == 0.2 && d->k3 == 0.1 && d->p1 == -0.01 && d->p2 == 0.02);
+        else
+            assert_true(d->k1 == 0.3 && d->k2 == 0 && d->k3 == 0 && d->p1 == 0 && d->p2 == 0);
+        scene_free(&scene);
+    }
+    free(frames), free(own), free(path);
+}
+
 static void blender(void **state)
 {
     struct scene scene;
@@ -234,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         temporary_test(opencv_cameras),
         temporary_test(nerfstudio_with_shared_and_own_intrinsics),
+        temporary_test(distortion_in_a_list),
         temporary_test(blender),
         temporary_test(missing_pictures_may_be_left_out),
         temporary_test(lists),

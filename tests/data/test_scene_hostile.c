@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "data/scenes/scene_json.h"
 #include "data/scenes/scene_set.h"
@@ -20,6 +22,10 @@
 #define PATH(path) ENTRY("8", "9", EYE, path)
 #define FRAME(top, frame)                                                                                    \
     "{" top "\"frames\":[{\"file_path\":\"p.png\"," frame "\"transform_matrix\":" EYE "}]}"
+/* One camera with a lens. */
+#define LENS(key, value)                                                                                     \
+    "[{\"w\":8,\"h\":6,\"fx\":9,\"fy\":9,\"cx\":4,\"cy\":3,\"w2c\":" EYE ",\"file_path\":\"p.png\",\"" key   \
+    "\":" value "}]"
 
 static const struct scene_set_options SET = {.threads = 1};
 
@@ -30,14 +36,15 @@ static const struct {
     {"opencv_cameras.json", "hello", "line 1: is not JSON", TTT_FORMAT},
     {"opencv_cameras.json", "[" GOOD, "line 1: is not JSON", TTT_FORMAT},
     {"opencv_cameras.json", "\"text\"", "is not JSON", TTT_FORMAT},
-    {"opencv_cameras.json", "[]", "lists no", TTT_FORMAT},
+    {"opencv_cameras.json", "[]", "lists no views: it is an empty list", TTT_FORMAT},
     {"opencv_cameras.json", "[" GOOD ",7]", "entry 1: is not an object", TTT_FORMAT},
     {"opencv_cameras.json", "[{\"w\":8,\"h\":6}]", "entry 0: key 'fx' is missing", TTT_FORMAT},
     {"opencv_cameras.json", "[" GOOD ",{\"w\":8,\"w\":9}]",
      "entry 1: line 1: duplicate object key near '\"w\"'", TTT_FORMAT},
     {"opencv_cameras.json", ENTRY("0", "9", EYE, "\"p.png\""), "entry 1: key 'w' is 0", TTT_FORMAT},
     {"opencv_cameras.json", ENTRY("8.5", "9", EYE, "\"p.png\""), "entry 1: key 'w' is 8.5", TTT_FORMAT},
-    {"opencv_cameras.json", ENTRY("9", "9", EYE, "\"p.png\""), "entry 1: key 'w' is 9, but", TTT_FORMAT},
+    {"opencv_cameras.json", ENTRY("9", "9", EYE, "\"p.png\""),
+     "entry 1: keys 'w' and 'h': 9x6 in the file, 8x6 in the picture", TTT_FORMAT},
     {"opencv_cameras.json", ENTRY("\"8\"", "9", EYE, "\"p.png\""), "entry 1: key 'w' is not a finite number",
      TTT_FORMAT},
     {"opencv_cameras.json", ENTRY("8", "0", EYE, "\"p.png\""), "entry 1: key 'fx' is 0", TTT_FORMAT},
@@ -76,10 +83,12 @@ static const struct {
     {"opencv_cameras.json", PATH("3"), "entry 1: key 'file_path' is not a text", TTT_FORMAT},
     {"transforms.json", "{}", "key 'frames' is missing", TTT_FORMAT},
     {"transforms.json", "{\"frames\":{}}", "key 'frames' is not a list", TTT_FORMAT},
+    {"transforms.json", "{\"frames\":[]}", "key 'frames' lists no views", TTT_FORMAT},
     {"transforms.json", FRAME("", ""), "entry 0: keys 'fl_x' and 'camera_angle_x' are missing", TTT_FORMAT},
     {"transforms.json", FRAME("\"fl_x\":-3,", ""), "key 'fl_x' is -3", TTT_FORMAT},
     {"transforms.json", FRAME("\"camera_angle_x\":0,", ""), "key 'camera_angle_x' is 0", TTT_FORMAT},
-    {"transforms.json", FRAME("\"fl_x\":9,\"h\":7,", ""), "entry 0: key 'h' is 7, but", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,\"h\":7,", ""),
+     "entry 0: key 'h': 8x7 in the file, 8x6 in the picture", TTT_FORMAT},
     {"transforms.json", FRAME("\"fl_x\":9,", "\"fl_x\":8,\"fl_x\":9,"), "entry 0: line 1: duplicate",
      TTT_FORMAT},
     {"transforms.json", FRAME("\"fl_x\":9,\"camera_model\":\"OPENCV_FISHEYE\",", ""),
@@ -89,6 +98,23 @@ static const struct {
     {"transforms.json", FRAME("\"fl_x\":9,\"k4\":0.1,", ""), "key 'k4'", TTT_UNSUPPORTED},
     {"transforms.json", FRAME("\"fl_x\":9,\"is_fisheye\":true,", ""), "key 'is_fisheye'", TTT_UNSUPPORTED},
     {"transforms.json", FRAME("\"fl_x\":9,\"k1\":\"a\",", ""), "key 'k1' is not a finite number", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,\"distortion_params\":[0,0,0,0.1,0,0],", ""),
+     "key 'distortion_params': k4, its fourth number, is 0.1", TTT_UNSUPPORTED},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion_params\":[0.1,0,0,0],"),
+     "entry 0: key 'distortion_params' has 4 numbers: must be k1 k2 k3 k4 p1 p2", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion_params\":[0,NaN,0,0,0,0],"),
+     "entry 0: key 'distortion_params': number 1 is not within", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion_params\":7,"),
+     "entry 0: key 'distortion_params' has 0 numbers", TTT_FORMAT},
+    {"transforms.json", FRAME("\"fl_x\":9,", "\"distortion\":[0,0.1],"), "entry 0: key 'distortion': this",
+     TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("distortion_params", "[0,0,0,1,0,0]"), "key 'distortion_params': k4",
+     TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("distortion", "[0.5,0.2,0,0,0]"), "entry 0: key 'distortion': this",
+     TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("dist_coeffs", "[[0,0,0,0,0.1]]"), "key 'dist_coeffs'", TTT_UNSUPPORTED},
+    {"opencv_cameras.json", LENS("distortion_coefficients", "{\"data\":[0]}"),
+     "key 'distortion_coefficients'", TTT_UNSUPPORTED},
 };
 
 /* The file as the only scene: its own error, in one line that starts with its path. */
@@ -122,10 +148,34 @@ static void bad_files(void **state)
         assert_int_equal(set.count, 1);
         assert_int_equal(set.skipped, 1);
         assert_non_null(strstr(set.skipped_lines[0], CASES[i].error));
+        assert_non_null(strstr(set.skipped_lines[0], CASES[i].file));
         scene_set_free(&set);
         free(bad), free(good);
         temporary_remove(root);
     }
+}
+
+/* A folder with something of a camera file's name that is no file is a scene that cannot be read. */
+static void no_files(void **state)
+{
+    struct scene_set set;
+    char *file = temporary_path(*state, "opencv_cameras.json");
+    for (int kind = 0; kind < 4; kind++) {
+        int made = kind == 0   ? symlink("nowhere", file)
+                   : kind == 1 ? mkfifo(file, 0600)
+                   : kind == 2 ? symlink("/dev/zero", file)
+                               : mkdir(file, 0700);
+        assert_int_equal(made, 0);
+        assert_true(scene_set_exists(*state) && scene_set_exists(file) == (kind < 3));
+        check_error(scene_set_open(*state, &SET, &set), kind ? TTT_IO : TTT_ARGUMENT,
+                    kind ? "opencv_cameras.json: is not a file"
+                         : "opencv_cameras.json: there is no such file");
+        assert_int_equal(remove(file), 0);
+    }
+    scene_text(*state, "transforms_train.json", "{\"frames\":[]}");
+    scene_text(*state, "transforms_test.json", "{\"frames\":[]}");
+    check_error(scene_set_open(*state, &SET, &set), TTT_FORMAT, "key 'frames' lists no views, in any file");
+    free(file);
 }
 
 /* `count` times `piece`, between `before` and `after`. */
@@ -213,7 +263,8 @@ static void small_pictures_and_few_views(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), temporary_test(bombs),
-                                       temporary_test(damage), temporary_test(small_pictures_and_few_views)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_files), temporary_test(no_files),
+                                       temporary_test(bombs), temporary_test(damage),
+                                       temporary_test(small_pictures_and_few_views)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,6 +254,40 @@ static void views_may_come_later(void **state)
     assert_true(change > 1e-3);
 }
 
+/* From the fourth pass on a further view adds its tokens, its picture and its camera: to alignment where the
+ * views double, as the benchmark has it, and to one activation of a pass where passes do not come in pairs.
+ */
+static void memory_grows_by_tokens_and_pictures(void **state)
+{
+    enum { PER_PASS = 2, ALIGNMENT = 256 };
+    static const int counts[] = {4 * PER_PASS, 11, 16, 27, 32, 64};
+    struct world *w = *state;
+    struct lact_nvs_config config;
+    ttt_store *store;
+    check_ok(ttt_store_create(w->device, &store));
+    check_ok(lact_nvs_config_named("lact_nvs_nano", &config));
+    config.image_height = config.image_width = 64;
+    const int64_t tokens = 64 / config.patch * (64 / config.patch);
+    const int64_t view = tokens * config.width * 4, due = view + (3 * 64 * 64 + 20) * 4;
+    int64_t first = 0;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const int views = counts[i];
+        const struct view_renderer_options options = {
+            .prefix = "", .inputs = views, .at_once = 1, .tokens_per_pass = PER_PASS * tokens};
+        struct view_renderer renderer;
+        check_ok(view_renderer_create(&config, store, &options, &renderer));
+        const int64_t bytes = renderer.memory.reconstruct;
+        const bool doubled = (views & (views - 1)) == 0;
+        view_renderer_destroy(&renderer);
+        first = i ? first : bytes;
+        const int64_t rest = bytes - first - (views - counts[0]) * due;
+        if (rest > 3 * ALIGNMENT + (doubled ? 0 : PER_PASS * view))
+            fail_msg("%d views take %lld bytes, %lld beside their tokens and pictures", views,
+                     (long long)bytes, (long long)rest);
+    }
+    ttt_store_destroy(store);
+}
+
 static void some_models_take_no_later_views(void **state)
 {
     const struct world *w = *state;
@@ -336,6 +370,7 @@ int main(void)
         cmocka_unit_test(every_number_is_the_plain_one),
         cmocka_unit_test(passes_do_not_matter),
         cmocka_unit_test(views_may_come_later),
+        cmocka_unit_test(memory_grows_by_tokens_and_pictures),
         cmocka_unit_test(some_models_take_no_later_views),
         cmocka_unit_test(tables_hold_every_view_and_scene),
         cmocka_unit_test(a_scene_that_cannot_be_read_ends_it),

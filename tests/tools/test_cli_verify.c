@@ -39,6 +39,20 @@ static void test_only_some_kinds(void **state)
     check_refusal(2, "no file is of a kind", "verify", "--only", "jpeg", layer);
 }
 
+static void test_help_lists_the_kinds(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"vittt_layer", "vittt_model", "lact_layer", "lact_chunks",
+                                        "lact_model",  "optimiser",   "resize",     "jpeg",
+                                        "metrics",     "cameras"};
+    struct program_result help = run("verify", "--help");
+    const char *list = strstr(help.out, "\nkinds:\n");
+    assert_non_null(list);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        check_contains(list, kinds[i]);
+    program_free(&help);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -203,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_vectors_pass),
         cmocka_unit_test(test_only_some_kinds),
+        cmocka_unit_test(test_help_lists_the_kinds),
         cmocka_unit_test(test_json),
         temporary_test(test_no_files),
         temporary_test(test_wrong_values_fail),

@@ -183,6 +183,19 @@ static void growth(const struct series *s, double *predicted, double *measured)
     *measured = (double)(s->peak - s->before - half->peak + half->before) / added;
 }
 
+static void print_growth(const struct bench *b, const struct series *s, double predicted, double measured)
+{
+    const int64_t due = token_bytes(b) + input_bytes(b);
+    const double rest = (predicted - (double)due) * (s->views - (s - 1)->views);
+    printf("  added     %s a view predicted, %s measured; its tokens are %s, its picture %s\n",
+           output_bytes((int64_t)predicted).text, output_bytes((int64_t)measured).text,
+           output_bytes(token_bytes(b)).text, output_bytes(input_bytes(b)).text);
+    if (rest > 0.01 * (double)due)
+        printf(
+            "            the rest, %s in all, is intermediates of passes, which stop growing at the fourth\n",
+            output_bytes((int64_t)rest).text);
+}
+
 static ttt_status report_reconstruction(struct bench *b, int i)
 {
     struct series *s = &b->series[i];
@@ -208,9 +221,7 @@ static ttt_status report_reconstruction(struct bench *b, int i)
     printf("  memory    %s of activations predicted, %s taken\n", output_bytes(s->memory.reconstruct).text,
            output_bytes(s->peak - s->before).text);
     if (i)
-        printf("  added     %s a view predicted, %s measured; its tokens are %s, its picture %s\n",
-               output_bytes((int64_t)predicted).text, output_bytes((int64_t)measured).text,
-               output_bytes(token_bytes(b)).text, output_bytes(input_bytes(b)).text);
+        print_growth(b, s, predicted, measured);
     if (b->options->profile)
         bench_profile_print(&s->profile, bench_machine_rates(&b->machine));
     return TTT_OK;

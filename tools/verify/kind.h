@@ -7,7 +7,8 @@
 #include "tools/verify/report.h"
 
 struct verify_kind {
-    const char *name; /* as the file's metadata say it */
+    const char *name;  /* as the file's metadata say it */
+    const char *about; /* for `ttt verify --help` */
     /* Computes what the fixture's inputs give and adds a row for every out.* and grad.* of it.
      * A fixture that does not fit together is TTT_FORMAT, without the path. */
     ttt_status (*check)(const struct fixture *fixture, const struct verify_place *place,

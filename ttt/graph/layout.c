@@ -1,8 +1,8 @@
 /* Laying activations, gradients and workspaces into one arena.
  *
  * Every storage is needed from the node that writes it to the last that reads it.  Two that are never
- * needed at the same time may share memory: the largest are placed first, each into the tightest gap that is
- * free for all of its life.
+ * needed at the same time may share memory: one after the other is placed into the tightest gap that is free
+ * for all of its life.  No order of placing is best for every graph, so some are tried.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,9 @@ enum { ALIGNMENT = 256 }; /* the widest that any device or library asks for */
 
 struct block {
     int64_t bytes, offset;
+    double rank; /* the highest is placed first */
     int first, last;
+    int number;     /* decides between equals, so that every run of the program plans the same */
     int64_t *where; /* takes the offset */
 };
 
@@ -109,14 +111,14 @@ static void find_overwrites(ttt_plan *plan)
     }
 }
 
-static int by_size(const void *a, const void *b)
+static int by_rank(const void *a, const void *b)
 {
     const struct block *x = a, *y = b;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? 1 : -1;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
-    return x->first != y->first    ? (x->first > y->first) - (x->first < y->first)
-           : (x->where > y->where) ? 1
-                                   : -1;
+    return x->first != y->first ? x->first - y->first : x->number - y->number;
 }
 
 /* The tightest gap between the blocks that live when `block` does; placed[] is sorted by offset. */
@@ -147,15 +149,71 @@ static int64_t place(struct block *blocks, struct block **placed, int count)
         for (; at > 0 && placed[at - 1]->offset > block->offset; at--)
             placed[at] = placed[at - 1];
         placed[at] = block;
-        *block->where = block->offset;
         size = block->offset + block->bytes > size ? block->offset + block->bytes : size;
     }
     return size;
 }
 
+/* The node at which most is needed, where some block begins; returns how much: no arena can be smaller. */
+static int64_t find_fullest(const struct block *blocks, int count, int *node)
+{
+    int64_t most = 0;
+    *node = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t needed = 0;
+        for (int k = 0; k < count; k++)
+            needed +=
+                blocks[k].first <= blocks[i].first && blocks[i].first <= blocks[k].last ? blocks[k].bytes : 0;
+        if (needed > most) {
+            most = needed;
+            *node = blocks[i].first;
+        }
+    }
+    return most;
+}
+
+enum order { BY_SIZE, BY_SIZE_AND_LIFE, FULLEST_FIRST, ORDERS };
+
+static double rank_of(const struct block *block, enum order order, int fullest)
+{
+    switch (order) {
+    case BY_SIZE_AND_LIFE:
+        return (double)block->bytes * (block->last - block->first + 1);
+    case FULLEST_FIRST:
+        return block->first <= fullest && fullest <= block->last;
+    default:
+        return (double)block->bytes;
+    }
+}
+
+/* Keeps the smallest arena of all orders, up to one without gaps, and returns its size. */
+static int64_t place_best(struct block *blocks, struct block **placed, int count)
+{
+    int fullest;
+    const int64_t least = find_fullest(blocks, count, &fullest);
+    int64_t best = INT64_MAX;
+    for (int order = 0; order < ORDERS && best > least; order++) {
+        for (int i = 0; i < count; i++)
+            blocks[i].rank = rank_of(&blocks[i], (enum order)order, fullest);
+        qsort(blocks, (size_t)count, sizeof *blocks, by_rank);
+        const int64_t size = place(blocks, placed, count);
+        for (int i = 0; i < count && size < best; i++)
+            *blocks[i].where = blocks[i].offset;
+        best = size < best ? size : best;
+    }
+    return best;
+}
+
 static int64_t aligned(int64_t bytes)
 {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void add_block(struct block *blocks, int *count, int64_t bytes, int first, int last, int64_t *where)
+{
+    blocks[*count] = (struct block){
+        .bytes = aligned(bytes), .first = first, .last = last, .number = *count, .where = where};
+    ++*count;
 }
 
 static int collect_blocks(ttt_plan *plan, struct block *blocks)
@@ -167,14 +225,12 @@ static int collect_blocks(ttt_plan *plan, struct block *blocks)
             storage->kind == STORAGE_INPUT || (storage->kind == STORAGE_ACTIVATION && storage->first >= 0);
         if (written && storage->same_as < 0) {
             int last = storage->last > storage->first ? storage->last : storage->first;
-            blocks[count++] =
-                (struct block){aligned(storage->bytes), 0, storage->first, last, &storage->offset};
+            add_block(blocks, &count, storage->bytes, storage->first, last, &storage->offset);
         }
     }
     for (int n = 0; n < plan->n_nodes; n++)
         if (plan->nodes[n].workspace_bytes)
-            blocks[count++] = (struct block){aligned(plan->nodes[n].workspace_bytes), 0, n, n,
-                                             &plan->nodes[n].workspace_offset};
+            add_block(blocks, &count, plan->nodes[n].workspace_bytes, n, n, &plan->nodes[n].workspace_offset);
     return count;
 }
 
@@ -215,8 +271,7 @@ ttt_status plan_layout(ttt_plan *plan)
         return ttt_fail(TTT_MEMORY, "no memory to plan the graph");
     }
     int count = collect_blocks(plan, blocks);
-    qsort(blocks, (size_t)count, sizeof *blocks, by_size);
-    plan->memory.arena = place(blocks, placed, count);
+    plan->memory.arena = place_best(blocks, placed, count);
     if (plan->ahead && ttt_device_can_upload_beside(plan->device))
         add_inputs_ahead(plan);
     free(blocks);
