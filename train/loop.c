@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "train/journal.h"
+#include "train/memory.h"
 #include "train/snapshot.h"
 #include "train/step.h"
 #include "ttt/base/clock.h"
@@ -84,15 +85,25 @@ static double epoch_of(const struct run *run, int64_t step)
     return (double)(step * run->config->train.accumulate) / (double)run->batches;
 }
 
+/* Of the weights that are judged: themselves or their averages. */
+static const char *judged_prefix(const struct run *run)
+{
+    return run->config->eval.weights == WEIGHTS_EMA && run->config->train.ema > 0 ? "ema." : "";
+}
+
 /* The share of the process's memory that grows with the run: what planning foresees. */
 static ttt_status plan(struct run *run)
 {
     TRY(run->task->parameters(run->task->context, &run->parameters, &run->parameter_count));
     TRY(train_step_create(run->task, run->config, run->store, &run->step));
-    ttt_plan_memory memory = train_step_memory(&run->step);
+    struct train_memory memory;
+    TRY(train_memory_weigh(run->task, run->config, run->store, &run->step, judged_prefix(run), &memory));
     run->outcome->predicted_bytes = memory.total;
-    say(run, "memory: %.1f MiB of weights and optimiser state, %.1f MiB of activations, planned",
-        (double)memory.variables / 0x1p20, (double)memory.arena / 0x1p20);
+    say(run,
+        "memory: %.1f MiB of weights and optimiser state, %.1f MiB of activations, %.1f MiB to evaluate, "
+        "planned",
+        (double)memory.step.variables / 0x1p20, (double)memory.step.arena / 0x1p20,
+        (double)memory.evaluation / 0x1p20);
     TRY(train_step_prepare(&run->step));
     TRY(run->task->initialise(run->task->context, run->store, (uint64_t)run->config->run.seed));
     if (run->config->train.ema > 0)
@@ -159,8 +170,7 @@ static ttt_status save(struct run *run)
 static ttt_status evaluate(struct run *run)
 {
     struct evaluation evaluation;
-    const bool averages = run->config->eval.weights == WEIGHTS_EMA && run->config->train.ema > 0;
-    TRY(run->task->evaluate(run->task->context, run->store, averages ? "ema." : "", &evaluation));
+    TRY(run->task->evaluate(run->task->context, run->store, judged_prefix(run), &evaluation));
     double value = evaluation.values[evaluation.best].value;
     if (run->best_step < 0 || value > run->best) {
         run->best = value;

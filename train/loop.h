@@ -39,7 +39,7 @@ struct train_outcome {
     double best;                  /* value of the best evaluation's chosen number */
     int64_t best_step;            /* -1: none */
     double samples_per_second;    /* of training alone */
-    int64_t predicted_bytes;      /* what planning said the store and plan take */
+    int64_t predicted_bytes;      /* what planning said that steps and evaluations take */
 };
 
 /* Trains `task` as the config says, on `store`'s device.
