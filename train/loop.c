@@ -146,7 +146,7 @@ static ttt_status resume(struct run *run)
     return journal_start(&run->journal, run->config, run->saved, run->total);
 }
 
-static ttt_status save(struct run *run)
+static ttt_status write_checkpoint(struct run *run)
 {
     checkpoint contents = {
         run->snapshot.model, run->snapshot.model_count, run->snapshot.state, run->snapshot.state_count, {0}};
@@ -156,7 +156,6 @@ static ttt_status save(struct run *run)
     checkpoint_set_i64(&contents.scalars, "bad_in_a_row", run->bad_in_a_row);
     checkpoint_set_i64(&contents.scalars, "best_step", run->best_step);
     checkpoint_set_f64(&contents.scalars, "best", run->best);
-    TRY(snapshot_from_store(&run->snapshot));
     const char *folder = run->journal.folder.path;
     TRY(checkpoint_save(folder, run->done, &contents));
     run->saved = run->done;
@@ -192,6 +191,18 @@ static ttt_status evaluate(struct run *run)
     if (run->observer && run->observer->evaluated)
         run->observer->evaluated(run->observer->context, run->done, row.epoch, &evaluation);
     return TTT_OK;
+}
+
+/* Saves, after judging where that is due: a checkpoint knows the best one.  The weights are taken from the
+ * device before, so that nothing that goes wrong in judging costs the steps that were taken. */
+static ttt_status save(struct run *run, bool judge)
+{
+    TRY(snapshot_from_store(&run->snapshot));
+    ttt_status judged = judge ? evaluate(run) : TTT_OK, written = write_checkpoint(run);
+    if (!judged)
+        return written;
+    ttt_status_free(written);
+    return ttt_within(judged, "evaluation after step %lld", (long long)run->done);
 }
 
 /* A step skipped for its large gradient is counted too, but does no harm and ends no run: the weights are
@@ -373,16 +384,13 @@ static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
         const bool may_judge = last || ends_epochs(run, run->config->eval.every);
         const bool may_save = may_judge || should_save(run);
         TRY(finish_steps(run, may_save ? 0 : run->step.ahead));
-        const bool settled = !run->bad_in_a_row;
-        if (last || (may_judge && settled))
-            TRY(evaluate(run));
-        if (last || (may_save && settled))
-            TRY(save(run));
+        if (last || (may_save && !run->bad_in_a_row))
+            TRY(save(run, may_judge));
     }
     TRY(finish_steps(run, 0));
     run->outcome->interrupted = run->done < run->total;
     if (run->outcome->interrupted && run->saved != run->done && (run->saved < 0 || !run->bad_in_a_row))
-        TRY(save(run));
+        TRY(save(run, false));
     return journal_stop(&run->journal, run->done, run->outcome->interrupted);
 }
 

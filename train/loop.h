@@ -47,7 +47,8 @@ struct train_outcome {
  * stop  when it becomes non-zero the step is finished and saved, and the call returns; may be NULL
  *
  * TTT_NUMERIC after train.max_bad_steps skipped steps in a row; TTT_IO when a checkpoint cannot be written;
- * the last good checkpoint is intact in both cases.  Otherwise the errors of planning, of the task and of
+ * the last good checkpoint is intact in both cases.  An evaluation that fails ends the run with a checkpoint
+ * of the step that it judged.  Otherwise the errors of planning, of the task and of
  * checkpoints. On failure outcome->folder is NULL. */
 ttt_status train_run(const struct train_task *task, const struct run_config *config, ttt_device *device,
                      const volatile sig_atomic_t *stop, const struct train_observer *observer,
