@@ -391,7 +391,9 @@ static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
     run->outcome->interrupted = run->done < run->total;
     if (run->outcome->interrupted && run->saved != run->done && (run->saved < 0 || !run->bad_in_a_row))
         TRY(save(run, false));
-    return journal_stop(&run->journal, run->done, run->outcome->interrupted);
+    if (run->task->skipped)
+        run->outcome->skipped = run->task->skipped(run->task->context);
+    return journal_stop(&run->journal, run->done, run->outcome->interrupted, run->outcome->skipped);
 }
 
 static ttt_status open_run(struct run *run, ttt_device *device)

@@ -33,6 +33,7 @@ struct train_outcome {
     char *folder;      /* of the run; the caller frees it */
     int64_t step;      /* optimiser steps of the run, this process's and earlier ones */
     int64_t bad_steps; /* of these, how many were skipped, for whatever reason */
+    int64_t skipped;   /* samples of the training set left out: they cannot be read */
     bool interrupted;  /* stopped by *stop, saved */
     bool evaluated;
     struct evaluation evaluation; /* the last one, when evaluated */
