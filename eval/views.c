@@ -11,8 +11,6 @@
 /* Least side of a picture that SSIM is defined for. */
 enum { SSIM_LEAST_SIDE = 11 };
 
-static const struct views_likeness nothing = {0};
-
 /* What is kept from scene to scene. */
 struct evaluation {
     const struct lact_nvs_config *config;
@@ -27,6 +25,7 @@ struct evaluation {
     float *images, *fxfycxcy, *c2w;         /* of its inputs */
     int input_count, target_count, room[2]; /* room: of both arrays of views */
     struct pose_frame frame;
+    bool unreadable; /* what failed is reading a scene */
 };
 
 static ttt_status evaluation_create(const struct lact_nvs_config *config, ttt_store *store,
@@ -92,6 +91,13 @@ static struct view_block input_block(const struct evaluation *e)
     return (struct view_block){e->images, e->fxfycxcy, e->c2w};
 }
 
+/* Notes that what fails is a scene's files. */
+static ttt_status reading(struct evaluation *e, ttt_status status)
+{
+    e->unreadable = status && ttt_status_code(status) != TTT_MEMORY;
+    return status;
+}
+
 /* Chooses the scene's views and loads the inputs. */
 static ttt_status load_inputs(struct evaluation *e, const struct scene *scene, uint32_t number)
 {
@@ -107,13 +113,8 @@ static ttt_status load_inputs(struct evaluation *e, const struct scene *scene, u
                            NULL, &block);
 }
 
-/* The renderer is planned for a number of inputs, which is nearly always that of the scene before. */
-static ttt_status prepare_renderer(struct evaluation *e)
+static ttt_status plan_renderer(struct evaluation *e)
 {
-    if (e->has_renderer && e->renderer.options.inputs == e->input_count)
-        return TTT_OK;
-    if (e->has_renderer)
-        view_renderer_destroy(&e->renderer);
     const struct view_renderer_options options = {.prefix = e->options->prefix,
                                                   .inputs = e->input_count,
                                                   .at_once = 1,
@@ -122,7 +123,18 @@ static ttt_status prepare_renderer(struct evaluation *e)
                                                   .plan = e->options->plan};
     ttt_status status = view_renderer_create(e->config, e->store, &options, &e->renderer);
     e->has_renderer = !status;
-    return status ? status : view_renderer_prepare(&e->renderer);
+    return status;
+}
+
+/* The renderer is planned for a number of inputs, which is nearly always that of the scene before. */
+static ttt_status prepare_renderer(struct evaluation *e)
+{
+    if (e->has_renderer && e->renderer.options.inputs == e->input_count)
+        return TTT_OK;
+    if (e->has_renderer)
+        view_renderer_destroy(&e->renderer);
+    TRY(plan_renderer(e));
+    return view_renderer_prepare(&e->renderer);
 }
 
 static double distance(const struct scene_view *a, const struct scene_view *b)
@@ -198,8 +210,8 @@ static ttt_status judge_target(struct evaluation *e, const struct scene *scene, 
 {
     float fxfycxcy[4], c2w[16];
     const struct view_block block = {e->picture, fxfycxcy, c2w};
-    TRY(view_block_load(scene, &target->view, 1, &e->frame, e->config->image_height, e->config->image_width,
-                        NULL, &block));
+    TRY(reading(e, view_block_load(scene, &target->view, 1, &e->frame, e->config->image_height,
+                                   e->config->image_width, NULL, &block)));
     interleave(e, e->picture, e->truth);
     const double began = ttt_seconds();
     TRY(view_renderer_render(&e->renderer, fxfycxcy, c2w, 1, e->picture));
@@ -224,42 +236,66 @@ static void add(struct views_likeness *sum, const struct views_likeness *x, doub
     sum->mean_colour_psnr += weight * x->mean_colour_psnr;
 }
 
-static ttt_status judge_scene(struct evaluation *e, uint32_t number, struct views_result *result)
+/* Judges scene `number` of the set, as the next one of the result. */
+static ttt_status judge_scene(struct evaluation *e, const struct scene *scene, uint32_t number,
+                              struct views_result *result)
 {
-    struct views_scene *judged = &result->scenes[number];
+    struct views_scene *judged = &result->scenes[result->scene_count];
     double colour[3];
-    TRY(load_inputs(e, judged->scene, number));
+    TRY(reading(e, load_inputs(e, scene, number)));
     TRY(prepare_renderer(e));
     const struct view_block inputs = input_block(e);
     const double began = ttt_seconds();
     TRY(view_renderer_reconstruct(&e->renderer, &inputs));
     result->reconstruct_seconds += ttt_seconds() - began;
     mean_colour(e, colour);
-    judged->inputs = e->input_count;
-    judged->likeness = nothing;
+    *judged = (struct views_scene){.scene = scene,
+                                   .first = result->target_count,
+                                   .count = (uint32_t)e->target_count,
+                                   .inputs = e->input_count};
     for (uint32_t i = 0; i < judged->count; i++) {
         struct views_target *target = &result->targets[judged->first + i];
-        *target = (struct views_target){.scene = number, .view = e->target_views[i]};
-        TRY(judge_target(e, judged->scene, colour, result, target));
+        *target = (struct views_target){.scene = result->scene_count, .view = e->target_views[i]};
+        TRY(judge_target(e, scene, colour, result, target));
         add(&judged->likeness, &target->likeness, 1 / (double)judged->count);
     }
+    result->scene_count++;
+    result->target_count += judged->count;
     return TTT_OK;
 }
 
-/* Counts every scene's targets first, so that what cannot be judged is known before anything is computed. */
+/* A scene that cannot be read leaves the result as it was, as long as there are others. */
+static ttt_status judge_or_skip(struct evaluation *e, const struct scene_set *set, uint32_t number,
+                                struct views_result *result)
+{
+    const struct views_options *options = e->options;
+    const struct views_result before = *result;
+    ttt_status status = judge_scene(e, &set->scenes[number], number, result);
+    if (!status || !e->unreadable || set->count == 1)
+        return status;
+    *result = before;
+    result->skipped++;
+    if (number + 1 == set->count && !result->scene_count)
+        return ttt_within(status, "none of the %u scenes can be read; the last", set->count);
+    if (options->report && result->skipped - set->skipped <= SCENE_SET_LINES)
+        options->report(options->context, ttt_status_text(status));
+    ttt_status_free(status);
+    return TTT_OK;
+}
+
+/* Makes room for every scene's targets: what cannot be judged is known before anything is computed. */
 static ttt_status make_result(const struct scene_set *set, const struct view_choice *choice,
                               struct views_result *result)
 {
-    *result = (struct views_result){.scene_count = set->count};
-    result->scenes = calloc(set->count, sizeof *result->scenes);
-    for (uint32_t i = 0; result->scenes && i < set->count; i++) {
+    size_t room = 1;
+    for (uint32_t i = 0; i < set->count; i++) {
         int inputs, targets;
         TRY(view_choice_counts(choice, &set->scenes[i], &inputs, &targets));
-        result->scenes[i] = (struct views_scene){
-            .scene = &set->scenes[i], .first = result->target_count, .count = (uint32_t)targets};
-        result->target_count += (uint32_t)targets;
+        room += (size_t)targets;
     }
-    result->targets = calloc(result->target_count + 1, sizeof *result->targets);
+    result->skipped = set->skipped;
+    result->scenes = calloc(set->count, sizeof *result->scenes);
+    result->targets = calloc(room, sizeof *result->targets);
     return result->scenes && result->targets ? TTT_OK
                                              : ttt_fail(TTT_MEMORY, "no memory for an evaluation's numbers");
 }
@@ -273,17 +309,32 @@ ttt_status views_run(const struct lact_nvs_config *config, ttt_store *store, con
     if (!status)
         status = make_result(set, &options->sample.choice, result);
     for (uint32_t i = 0; !status && i < set->count; i++) {
-        status = judge_scene(&e, i, result);
-        if (status)
-            break;
-        add(&result->likeness, &result->scenes[i].likeness, 1 / (double)set->count);
-        if (options->progress)
+        status = judge_or_skip(&e, set, i, result);
+        if (!status && options->progress)
             options->progress(options->context, i + 1, set->count);
     }
+    for (uint32_t i = 0; i < result->scene_count; i++)
+        add(&result->likeness, &result->scenes[i].likeness, 1 / (double)result->scene_count);
     evaluation_destroy(&e);
     if (status)
         views_result_free(result);
     return status;
+}
+
+ttt_status views_memory(const struct lact_nvs_config *config, ttt_store *store, const struct scene_set *set,
+                        const struct views_options *options, ttt_plan_memory *memory)
+{
+    struct evaluation e = {.config = config, .options = options, .store = store};
+    for (uint32_t i = 0; i < set->count; i++) {
+        int inputs, targets;
+        TRY(view_choice_counts(&options->sample.choice, &set->scenes[i], &inputs, &targets));
+        e.input_count = inputs > e.input_count ? inputs : e.input_count;
+    }
+    TRY(plan_renderer(&e));
+    const struct view_renderer_memory *m = &e.renderer.memory;
+    *memory = (ttt_plan_memory){m->variables, m->total - m->variables, m->total};
+    evaluation_destroy(&e);
+    return TTT_OK;
 }
 
 void views_result_free(struct views_result *result)

@@ -33,9 +33,10 @@ struct views_scene {
 };
 
 struct views_result {
-    uint32_t scene_count, target_count;
-    struct views_scene *scenes;   /* (scene_count) */
-    struct views_target *targets; /* (target_count), scene after scene */
+    uint32_t scene_count, target_count; /* that were judged */
+    uint32_t skipped;                   /* scenes that could not be used, when the set was opened or later */
+    struct views_scene *scenes;         /* (scene_count) */
+    struct views_target *targets;       /* (target_count), scene after scene */
     struct views_likeness likeness;
     double reconstruct_seconds, render_seconds; /* sums, without reading files */
 };
@@ -48,17 +49,24 @@ struct views_options {
     ttt_dtype dtype;         /* of activations; 0: f32 */
     ttt_plan_options plan;
     void (*progress)(void *context, int64_t done, int64_t scenes); /* after every scene; NULL: none */
+    void (*report)(void *context, const char *line); /* of the first scenes that cannot be read; NULL: none */
     void *context;
 };
 
 /* Judges the weights in `store` on every scene of the set.  The model's pictures and the sample's have one
- * size. A scene that cannot be read ends it: every scene counts.  The caller frees *result with
+ * size. A scene that cannot be read is an error when it is the only one, and skipped and counted when it is
+ * one of many; so is a set of which none is left, with the error of its last.  The caller frees *result with
  * views_result_free; on failure it is empty.
  * Errors: view_choose's, view_load's, view_renderer_create's, TTT_MEMORY; TTT_NUMERIC for a rendered value
  * that is not a number. */
 ttt_status views_run(const struct lact_nvs_config *config, ttt_store *store, const struct scene_set *set,
                      const struct views_options *options, struct views_result *result);
 void views_result_free(struct views_result *result);
+
+/* What views_run will need on the device, for the scene with the most input views; takes none.
+ * Errors: view_choice_counts', view_renderer_create's. */
+ttt_status views_memory(const struct lact_nvs_config *config, ttt_store *store, const struct scene_set *set,
+                        const struct views_options *options, ttt_plan_memory *memory);
 
 /* views.csv has a row for every target view, scenes.csv one for every scene and a last one for all; both say
  * above, in lines that start with '#', how their numbers are defined.  views.json has all of it.  TTT_IO. */

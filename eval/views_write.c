@@ -20,13 +20,15 @@ static const struct {
 
 enum { DEFINITIONS = sizeof definitions / sizeof *definitions };
 
-static ttt_status open_table(const char *path, FILE **file)
+static ttt_status open_table(const struct views_result *result, const char *path, FILE **file)
 {
     *file = fopen(path, "w");
     if (!*file)
         return ttt_fail(TTT_IO, "%s: %s", path, strerror(errno));
     for (int i = 0; i < DEFINITIONS; i++)
         fprintf(*file, "# %s: %s\n", definitions[i].name, definitions[i].meaning);
+    fprintf(*file, "# skipped: %u (scenes that cannot be used, and are in none of the means)\n",
+            result->skipped);
     return TTT_OK;
 }
 
@@ -78,7 +80,7 @@ static const char *file_of(const struct scene_view *view)
 ttt_status views_write_targets(const struct views_result *result, const char *path)
 {
     FILE *file;
-    TRY(open_table(path, &file));
+    TRY(open_table(result, path, &file));
     fprintf(file, "scene,entry,file,nearest_entry,psnr,ssim,nearest_psnr,nearest_ssim,mean_colour_psnr\n");
     for (uint32_t i = 0; i < result->target_count; i++) {
         const struct views_target *target = &result->targets[i];
@@ -96,7 +98,7 @@ ttt_status views_write_targets(const struct views_result *result, const char *pa
 ttt_status views_write_scenes(const struct views_result *result, const char *path)
 {
     FILE *file;
-    TRY(open_table(path, &file));
+    TRY(open_table(result, path, &file));
     fprintf(file, "scene,inputs,targets,psnr,ssim,nearest_psnr,nearest_ssim,mean_colour_psnr\n");
     for (uint32_t i = 0; i < result->scene_count; i++) {
         const struct views_scene *scene = &result->scenes[i];
@@ -146,9 +148,10 @@ ttt_status views_write_json(const struct views_result *result, const char *path)
         json_object_set_new(meanings, definitions[i].name, json_string(definitions[i].meaning));
     for (uint32_t i = 0; i < result->scene_count; i++)
         json_array_append_new(scenes, scene_json(result, &result->scenes[i]));
-    json_t *all = json_pack("{s:o, s:i, s:i, s:o, s:o}", "definitions", meanings, "scene_count",
-                            (int)result->scene_count, "view_count", (int)result->target_count, "likeness",
-                            likeness_json(&result->likeness), "scenes", scenes);
+    json_t *all =
+        json_pack("{s:o, s:i, s:i, s:i, s:o, s:o}", "definitions", meanings, "scene_count",
+                  (int)result->scene_count, "skipped_scenes", (int)result->skipped, "view_count",
+                  (int)result->target_count, "likeness", likeness_json(&result->likeness), "scenes", scenes);
     if (!all)
         return ttt_fail(TTT_MEMORY, "%s: no memory for the numbers", path);
     ttt_status status = TTT_OK;

@@ -114,7 +114,10 @@ static void show_evaluation(void *context, int64_t step, double epoch, const str
     fprintf(stderr, "epoch %.4g, step %lld: validation", epoch, (long long)step);
     for (int i = 0; i < evaluation->count; i++)
         fprintf(stderr, "%s %s %.4g", i ? "," : "", evaluation->values[i].name, evaluation->values[i].value);
-    fprintf(stderr, "  (%lld pictures, %.1f s)\n", (long long)evaluation->samples, evaluation->seconds);
+    fprintf(stderr, "  (%lld pictures, %.1f s", (long long)evaluation->samples, evaluation->seconds);
+    if (evaluation->skipped)
+        fprintf(stderr, "; %s skipped: %lld", display->samples, (long long)evaluation->skipped);
+    fprintf(stderr, ")\n");
 }
 
 static void show_line(void *context, const char *line)
@@ -127,9 +130,12 @@ static void show_line(void *context, const char *line)
 static void print_outcome(const struct train_outcome *outcome, enum config_task task)
 {
     const bool views = task == TASK_VIEWS;
+    const char *samples = views ? "scenes" : "pictures";
     printf("%s after step %lld; %lld skipped; %.1f %s/s while training\n",
            outcome->interrupted ? "stopped" : "finished", (long long)outcome->step,
-           (long long)outcome->bad_steps, outcome->samples_per_second, views ? "scenes" : "pictures");
+           (long long)outcome->bad_steps, outcome->samples_per_second, samples);
+    if (outcome->skipped)
+        printf("%lld %s to train on skipped: they cannot be used\n", (long long)outcome->skipped, samples);
     if (outcome->best_step >= 0)
         printf("best validation %s %.2f%s at step %lld\n", views ? "PSNR" : "top-1", outcome->best,
                views ? " dB" : "%", (long long)outcome->best_step);
@@ -138,12 +144,15 @@ static void print_outcome(const struct train_outcome *outcome, enum config_task 
 
 static ttt_status print_outcome_json(const struct train_outcome *outcome)
 {
-    json_t *object = json_pack("{s:s, s:I, s:I, s:b, s:f, s:I}", "run", outcome->folder, "step",
-                               (json_int_t)outcome->step, "bad_steps", (json_int_t)outcome->bad_steps,
-                               "interrupted", outcome->interrupted, "samples_per_second",
-                               outcome->samples_per_second, "best_step", (json_int_t)outcome->best_step);
+    json_t *object =
+        json_pack("{s:s, s:I, s:I, s:I, s:b, s:f, s:I}", "run", outcome->folder, "step",
+                  (json_int_t)outcome->step, "bad_steps", (json_int_t)outcome->bad_steps, "skipped_samples",
+                  (json_int_t)outcome->skipped, "interrupted", outcome->interrupted, "samples_per_second",
+                  outcome->samples_per_second, "best_step", (json_int_t)outcome->best_step);
     if (object && outcome->best_step >= 0)
         TRY(output_json_set(object, "best", json_real(outcome->best)));
+    if (object && outcome->evaluated)
+        TRY(output_json_set(object, "evaluation_skipped", json_integer(outcome->evaluation.skipped)));
     for (int i = 0; object && outcome->evaluated && i < outcome->evaluation.count; i++) {
         double value = outcome->evaluation.values[i].value; /* JSON has no NaN */
         TRY(output_json_set(object, outcome->evaluation.values[i].name,
@@ -173,13 +182,24 @@ static const struct train_task *task_of(const struct task *task)
     return task->views ? views_task(task->views) : classify_task(task->classify);
 }
 
+/* " (3 skipped)", or nothing. */
+static const char *skipped_text(const struct scene_set *set, char text[32])
+{
+    *text = 0;
+    if (set->skipped)
+        snprintf(text, 32, " (%u skipped)", set->skipped);
+    return text;
+}
+
 static void describe_task(const struct task *task, const struct run_config *config, const ttt_device *device)
 {
-    if (task->views)
-        fprintf(stderr, "%s: %u scenes to train on, %u to validate; %s\n", config->run.name,
-                views_train_set(task->views)->count, views_val_set(task->views)->count,
+    if (task->views) {
+        const struct scene_set *train = views_train_set(task->views), *val = views_val_set(task->views);
+        char skipped[2][32];
+        fprintf(stderr, "%s: %u scenes to train on%s, %u to validate%s; %s\n", config->run.name, train->count,
+                skipped_text(train, skipped[0]), val->count, skipped_text(val, skipped[1]),
                 ttt_device_description(device));
-    else
+    } else
         fprintf(stderr, "%s: %u pictures to train on, %u to validate, %u classes; %s\n", config->run.name,
                 classify_train_set(task->classify)->count, classify_val_set(task->classify)->count,
                 classify_train_set(task->classify)->class_count, ttt_device_description(device));

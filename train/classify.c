@@ -18,7 +18,6 @@ struct classify {
     ttt_device *device; /* that `target` is host memory of */
     float *target;      /* (batch, classes) */
     struct classifier judge;
-    char judged[8]; /* the prefix that `judge` reads; valid when it has a plan */
 };
 
 static ttt_status parameters(void *context, struct parameter **list, int *count)
@@ -141,19 +140,20 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
     return ttt_plan_write_later(plan, "target", c->target);
 }
 
-/* The classifier is planned at the first evaluation and kept for the next ones. */
-static ttt_status prepare_judge(struct classify *c, ttt_store *store, const char *prefix)
+/* The classifier is planned with the step, takes memory at the first evaluation, and is kept for the next. */
+static ttt_status plan_evaluation(void *context, ttt_store *store, const char *prefix,
+                                  ttt_plan_memory *memory)
 {
-    if (c->judge.plan && !strcmp(c->judged, prefix))
-        return TTT_OK;
+    struct classify *c = context;
     classifier_destroy(&c->judge);
     struct classifier_options options = {.prefix = prefix,
                                          .batch = c->config->eval.batch_size,
                                          .dtype = c->config->device.dtype,
                                          .plan = config_plan_options(&c->config->device)};
+    options.plan.memory_limit = INT64_MAX;
     TRY(classifier_create(&c->config->model.vittt, store, &options, &c->judge));
-    strncpy(c->judged, prefix, sizeof c->judged - 1);
-    return classifier_prepare(&c->judge);
+    *memory = ttt_plan_memory_of(c->judge.plan);
+    return TTT_OK;
 }
 
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)
@@ -165,7 +165,9 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
     double began = ttt_seconds();
     options.report = report_bad_file;
     options.context = c;
-    TRY(prepare_judge(c, store, prefix));
+    (void)prefix; /* it was planned for */
+    if (!c->judge.logits)
+        TRY(classifier_prepare(&c->judge));
     TRY(classification_run(&c->judge, c->val, &options,
                            c->observer ? c->observer->evaluation : (struct classification_progress){0},
                            &counts));
@@ -176,7 +178,8 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
                                       .count = 3,
                                       .best = 1,
                                       .seconds = ttt_seconds() - began,
-                                      .samples = counts.total};
+                                      .samples = counts.total,
+                                      .skipped = (int64_t)c->val->count - counts.total};
     classification_counts_free(&counts);
     return TTT_OK;
 }
@@ -185,6 +188,12 @@ static ttt_status record(void *context, const char *folder)
 {
     const struct classify *c = context;
     return class_names_write(c->train, folder);
+}
+
+static int64_t skipped(void *context)
+{
+    const struct classify *c = context;
+    return c->loader ? loader_statistics(c->loader).bad_files : 0;
 }
 
 static ttt_status open_sets(struct classify *c)
@@ -217,7 +226,20 @@ ttt_status classify_create(struct run_config *config, const struct classify_obse
         return ttt_fail(TTT_MEMORY, "no memory for the task");
     c->config = config;
     c->observer = observer;
-    c->task = (struct train_task){c, parameters, initialise, loss, batches, start, feed, evaluate, record};
+    c->task = (struct train_task){
+        .context = c,
+        .parameters = parameters,
+        .initialise = initialise,
+        .loss = loss,
+        .batches = batches,
+        .start = start,
+        .feed = feed,
+        .plan_evaluation = plan_evaluation,
+        .evaluation_advice = "a smaller eval.batch_size needs less",
+        .evaluate = evaluate,
+        .record = record,
+        .skipped = skipped,
+    };
     ttt_status status = open_sets(c);
     if (status) {
         classify_destroy(c);

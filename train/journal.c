@@ -120,17 +120,20 @@ ttt_status journal_evaluation(struct journal *journal, const struct journal_row 
     double values[ROW_COLUMNS - 1 + EVALUATION_MOST_VALUES] = {row->epoch,      row->rate,
                                                                row->train_loss, row->samples_per_second,
                                                                row->waiting,    (double)row->bad_steps};
-    event_field fields[4 + EVALUATION_MOST_VALUES] = {
+    enum { OWN_FIELDS = 5 };
+    event_field fields[OWN_FIELDS + EVALUATION_MOST_VALUES] = {
         event_integer("step", row->step), event_real("epoch", row->epoch),
-        event_real("seconds", evaluation->seconds), event_integer("samples", evaluation->samples)};
+        event_real("seconds", evaluation->seconds), event_integer("samples", evaluation->samples),
+        event_integer("skipped", evaluation->skipped)};
     for (int i = 0; i < evaluation->count; i++) {
         values[ROW_COLUMNS - 1 + i] = evaluation->values[i].value;
-        fields[4 + i] = event_real(evaluation->values[i].name, evaluation->values[i].value);
+        fields[OWN_FIELDS + i] = event_real(evaluation->values[i].name, evaluation->values[i].value);
     }
     if (!journal->has_log) /* a resumed run goes on after the rows of steps before this one */
         TRY(open_log(journal, evaluation, row->step - 1));
     TRY(metric_log_write(&journal->log, row->step, values));
-    return event_log_write(&journal->events, EVENT_EVALUATION, fields, (size_t)(4 + evaluation->count));
+    return event_log_write(&journal->events, EVENT_EVALUATION, fields,
+                           (size_t)(OWN_FIELDS + evaluation->count));
 }
 
 ttt_status journal_checkpoint(struct journal *journal, int64_t step)
@@ -139,10 +142,11 @@ ttt_status journal_checkpoint(struct journal *journal, int64_t step)
     return event_log_write(&journal->events, EVENT_CHECKPOINT, &field, 1);
 }
 
-ttt_status journal_stop(struct journal *journal, int64_t step, bool interrupted)
+ttt_status journal_stop(struct journal *journal, int64_t step, bool interrupted, int64_t skipped)
 {
-    event_field fields[] = {event_integer("step", step), event_truth("finished", !interrupted)};
-    return event_log_write(&journal->events, EVENT_STOP, fields, 2);
+    event_field fields[] = {event_integer("step", step), event_truth("finished", !interrupted),
+                            event_integer("skipped", skipped)};
+    return event_log_write(&journal->events, EVENT_STOP, fields, sizeof fields / sizeof *fields);
 }
 
 void journal_failed(struct journal *journal, int64_t step, const char *why)

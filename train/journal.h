@@ -40,7 +40,7 @@ ttt_status journal_bad_step(struct journal *journal, int64_t step, double loss, 
 ttt_status journal_evaluation(struct journal *journal, const struct journal_row *row,
                               const struct evaluation *evaluation);
 ttt_status journal_checkpoint(struct journal *journal, int64_t step);
-ttt_status journal_stop(struct journal *journal, int64_t step, bool interrupted);
+ttt_status journal_stop(struct journal *journal, int64_t step, bool interrupted, int64_t skipped);
 
 /* Notes why a run ended, as far as that can still be written. */
 void journal_failed(struct journal *journal, int64_t step, const char *why);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "train/journal.h"
+#include "train/memory.h"
 #include "train/snapshot.h"
 #include "train/step.h"
 #include "ttt/base/clock.h"
@@ -84,15 +85,25 @@ static double epoch_of(const struct run *run, int64_t step)
     return (double)(step * run->config->train.accumulate) / (double)run->batches;
 }
 
+/* Of the weights that are judged: themselves or their averages. */
+static const char *judged_prefix(const struct run *run)
+{
+    return run->config->eval.weights == WEIGHTS_EMA && run->config->train.ema > 0 ? "ema." : "";
+}
+
 /* The share of the process's memory that grows with the run: what planning foresees. */
 static ttt_status plan(struct run *run)
 {
     TRY(run->task->parameters(run->task->context, &run->parameters, &run->parameter_count));
     TRY(train_step_create(run->task, run->config, run->store, &run->step));
-    ttt_plan_memory memory = train_step_memory(&run->step);
+    struct train_memory memory;
+    TRY(train_memory_weigh(run->task, run->config, run->store, &run->step, judged_prefix(run), &memory));
     run->outcome->predicted_bytes = memory.total;
-    say(run, "memory: %.1f MiB of weights and optimiser state, %.1f MiB of activations, planned",
-        (double)memory.variables / 0x1p20, (double)memory.arena / 0x1p20);
+    say(run,
+        "memory: %.1f MiB of weights and optimiser state, %.1f MiB of activations, %.1f MiB to evaluate, "
+        "planned",
+        (double)memory.step.variables / 0x1p20, (double)memory.step.arena / 0x1p20,
+        (double)memory.evaluation / 0x1p20);
     TRY(train_step_prepare(&run->step));
     TRY(run->task->initialise(run->task->context, run->store, (uint64_t)run->config->run.seed));
     if (run->config->train.ema > 0)
@@ -135,7 +146,7 @@ static ttt_status resume(struct run *run)
     return journal_start(&run->journal, run->config, run->saved, run->total);
 }
 
-static ttt_status save(struct run *run)
+static ttt_status write_checkpoint(struct run *run)
 {
     checkpoint contents = {
         run->snapshot.model, run->snapshot.model_count, run->snapshot.state, run->snapshot.state_count, {0}};
@@ -145,7 +156,6 @@ static ttt_status save(struct run *run)
     checkpoint_set_i64(&contents.scalars, "bad_in_a_row", run->bad_in_a_row);
     checkpoint_set_i64(&contents.scalars, "best_step", run->best_step);
     checkpoint_set_f64(&contents.scalars, "best", run->best);
-    TRY(snapshot_from_store(&run->snapshot));
     const char *folder = run->journal.folder.path;
     TRY(checkpoint_save(folder, run->done, &contents));
     run->saved = run->done;
@@ -159,8 +169,7 @@ static ttt_status save(struct run *run)
 static ttt_status evaluate(struct run *run)
 {
     struct evaluation evaluation;
-    const bool averages = run->config->eval.weights == WEIGHTS_EMA && run->config->train.ema > 0;
-    TRY(run->task->evaluate(run->task->context, run->store, averages ? "ema." : "", &evaluation));
+    TRY(run->task->evaluate(run->task->context, run->store, judged_prefix(run), &evaluation));
     double value = evaluation.values[evaluation.best].value;
     if (run->best_step < 0 || value > run->best) {
         run->best = value;
@@ -182,6 +191,18 @@ static ttt_status evaluate(struct run *run)
     if (run->observer && run->observer->evaluated)
         run->observer->evaluated(run->observer->context, run->done, row.epoch, &evaluation);
     return TTT_OK;
+}
+
+/* Saves, after judging where that is due: a checkpoint knows the best one.  The weights are taken from the
+ * device before, so that nothing that goes wrong in judging costs the steps that were taken. */
+static ttt_status save(struct run *run, bool judge)
+{
+    TRY(snapshot_from_store(&run->snapshot));
+    ttt_status judged = judge ? evaluate(run) : TTT_OK, written = write_checkpoint(run);
+    if (!judged)
+        return written;
+    ttt_status_free(written);
+    return ttt_within(judged, "evaluation after step %lld", (long long)run->done);
 }
 
 /* A step skipped for its large gradient is counted too, but does no harm and ends no run: the weights are
@@ -363,17 +384,16 @@ static ttt_status train(struct run *run, const volatile sig_atomic_t *stop)
         const bool may_judge = last || ends_epochs(run, run->config->eval.every);
         const bool may_save = may_judge || should_save(run);
         TRY(finish_steps(run, may_save ? 0 : run->step.ahead));
-        const bool settled = !run->bad_in_a_row;
-        if (last || (may_judge && settled))
-            TRY(evaluate(run));
-        if (last || (may_save && settled))
-            TRY(save(run));
+        if (last || (may_save && !run->bad_in_a_row))
+            TRY(save(run, may_judge));
     }
     TRY(finish_steps(run, 0));
     run->outcome->interrupted = run->done < run->total;
     if (run->outcome->interrupted && run->saved != run->done && (run->saved < 0 || !run->bad_in_a_row))
-        TRY(save(run));
-    return journal_stop(&run->journal, run->done, run->outcome->interrupted);
+        TRY(save(run, false));
+    if (run->task->skipped)
+        run->outcome->skipped = run->task->skipped(run->task->context);
+    return journal_stop(&run->journal, run->done, run->outcome->interrupted, run->outcome->skipped);
 }
 
 static ttt_status open_run(struct run *run, ttt_device *device)

@@ -33,13 +33,14 @@ struct train_outcome {
     char *folder;      /* of the run; the caller frees it */
     int64_t step;      /* optimiser steps of the run, this process's and earlier ones */
     int64_t bad_steps; /* of these, how many were skipped, for whatever reason */
+    int64_t skipped;   /* samples of the training set left out: they cannot be read */
     bool interrupted;  /* stopped by *stop, saved */
     bool evaluated;
     struct evaluation evaluation; /* the last one, when evaluated */
     double best;                  /* value of the best evaluation's chosen number */
     int64_t best_step;            /* -1: none */
     double samples_per_second;    /* of training alone */
-    int64_t predicted_bytes;      /* what planning said the store and plan take */
+    int64_t predicted_bytes;      /* what planning said that steps and evaluations take */
 };
 
 /* Trains `task` as the config says, on `store`'s device.
@@ -47,7 +48,8 @@ struct train_outcome {
  * stop  when it becomes non-zero the step is finished and saved, and the call returns; may be NULL
  *
  * TTT_NUMERIC after train.max_bad_steps skipped steps in a row; TTT_IO when a checkpoint cannot be written;
- * the last good checkpoint is intact in both cases.  Otherwise the errors of planning, of the task and of
+ * the last good checkpoint is intact in both cases.  An evaluation that fails ends the run with a checkpoint
+ * of the step that it judged.  Otherwise the errors of planning, of the task and of
  * checkpoints. On failure outcome->folder is NULL. */
 ttt_status train_run(const struct train_task *task, const struct run_config *config, ttt_device *device,
                      const volatile sig_atomic_t *stop, const struct train_observer *observer,

@@ -170,6 +170,7 @@ static ttt_status plan_passes(const struct train_task *task, const struct run_co
         TRY_TO(start_graph(config, store, &update), cleanup);
         build_separate_update(update, b, summed);
         TRY_TO(plan_of(update, config, store, &step->update), cleanup);
+        status = ttt_plan_memory_check(train_step_memory(step), store, config->device.memory_limit);
     }
 cleanup:
     ttt_graph_destroy(pass);
@@ -192,12 +193,20 @@ static ttt_status plan_step(const struct train_task *task, const struct run_conf
     return status;
 }
 
-/* The largest batch size below the config's that fits when halved again and again; 0: not even 1. */
+/* Forward passes of `batch_size` samples that make a step of the config's. */
+static int accumulate_for(const struct run_config *config, int batch_size)
+{
+    return config->train.batch_size / batch_size * config->train.accumulate;
+}
+
+/* The largest batch size below the config's that fits when halved again and again, with as many samples in a
+ * step; 0: not even 1. */
 static int batch_that_fits(const struct train_task *task, const struct run_config *config, ttt_store *store)
 {
     struct run_config smaller = *config;
     struct train_step step;
     while ((smaller.train.batch_size /= 2) > 0) {
+        smaller.train.accumulate = accumulate_for(config, smaller.train.batch_size);
         ttt_status status = plan_step(task, &smaller, store, &step);
         if (!status) {
             train_step_destroy(&step);
@@ -217,8 +226,7 @@ ttt_status train_step_create(const struct train_task *task, const struct run_con
     int fits = batch_that_fits(task, config, store);
     ttt_status advice =
         fits ? ttt_fail(TTT_MEMORY, "%s; train.batch_size=%d with train.accumulate=%d fits%s",
-                        ttt_status_text(status), fits,
-                        config->train.batch_size / fits * config->train.accumulate,
+                        ttt_status_text(status), fits, accumulate_for(config, fits),
                         config->model.vittt.recompute ? "" : ", and model.recompute=true needs less")
              : ttt_fail(TTT_MEMORY, "%s; not even a batch of 1 fits", ttt_status_text(status));
     ttt_status_free(status);

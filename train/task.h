@@ -20,7 +20,7 @@ struct evaluation {
     int count;
     int best; /* index into values */
     double seconds;
-    int64_t samples;
+    int64_t samples, skipped; /* that were judged; that could not be read */
 };
 
 /* What a batch was, for progress and logs. */
@@ -53,12 +53,21 @@ struct train_task {
      * been copied. */
     ttt_status (*feed)(void *context, ttt_plan *plan, struct fed *fed);
 
+    /* Plans `evaluate`, which comes later, for the same store and prefix: how much memory on the device it
+     * will need, whatever the limit, and for a message what makes that less.  Takes none there. */
+    ttt_status (*plan_evaluation)(void *context, ttt_store *store, const char *prefix,
+                                  ttt_plan_memory *memory);
+    const char *evaluation_advice;
+
     /* Judges the weights in the store, those whose names start with `prefix` ("" or "ema."). */
     ttt_status (*evaluate)(void *context, ttt_store *store, const char *prefix,
                            struct evaluation *evaluation);
 
     /* Writes into the run's folder what must be remembered of the data; NULL: nothing. */
     ttt_status (*record)(void *context, const char *folder);
+
+    /* Samples of the training set that are left out, as far as is known: they cannot be read.  NULL: none. */
+    int64_t (*skipped)(void *context);
 };
 
 #endif

@@ -136,8 +136,12 @@ static ttt_status count_classes(const safetensors_file *file, struct trained *tr
     return vittt_config_check(model);
 }
 
-static ttt_status add_parameters(const struct parameter *parameters, int count, ttt_store *store)
+/* Weights that do not fit are refused with numbers, before any is taken. */
+static ttt_status add_parameters(const struct parameter *parameters, int count, int64_t limit,
+                                 ttt_store *store)
 {
+    const int64_t bytes = parameters_bytes(parameters, count);
+    TRY(ttt_plan_memory_check((ttt_plan_memory){.variables = bytes, .total = bytes}, store, limit));
     for (int i = 0; i < count; i++)
         TRY(ttt_store_add(store, parameters[i].name, TTT_F32, parameters[i].shape));
     return TTT_OK;
@@ -174,7 +178,7 @@ static ttt_status read_weights(const safetensors_file *file, struct trained *tra
     int count;
     TRY(list_parameters(&trained->config, &parameters, &count));
     ttt_status status;
-    TRY_TO(add_parameters(parameters, count, trained->store), cleanup);
+    TRY_TO(add_parameters(parameters, count, trained->config.device.memory_limit, trained->store), cleanup);
     TRY_TO(snapshot_create(trained->store, parameters, count, &snapshot), cleanup);
     if (trained->averaged) {
         TRY_TO(read_averages(file, &snapshot), cleanup);

@@ -126,6 +126,16 @@ struct views_options views_evaluation_options(const struct run_config *config,
                                   .plan = config_plan_options(&config->device)};
 }
 
+static ttt_status plan_evaluation(void *context, ttt_store *store, const char *prefix,
+                                  ttt_plan_memory *memory)
+{
+    const struct views *v = context;
+    struct views_options options = views_evaluation_options(v->config, &v->samples[VIEWS_TO_EVALUATE]);
+    options.prefix = prefix;
+    options.plan.memory_limit = INT64_MAX;
+    return views_memory(&v->config->model.lact, store, &v->val, &options, memory);
+}
+
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)
 {
     struct views *v = context;
@@ -135,6 +145,7 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
     options.prefix = prefix;
     if (v->observer) {
         options.progress = v->observer->evaluation;
+        options.report = v->observer->say;
         options.context = v->observer->context;
     }
     TRY(views_run(&v->config->model.lact, store, &v->val, &options, &result));
@@ -146,9 +157,16 @@ static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, 
                                       .count = 4,
                                       .best = 0,
                                       .seconds = ttt_seconds() - began,
-                                      .samples = result.target_count};
+                                      .samples = result.target_count,
+                                      .skipped = result.skipped};
     views_result_free(&result);
     return TTT_OK;
+}
+
+static int64_t skipped(void *context)
+{
+    const struct views *v = context;
+    return (int64_t)v->train.skipped + (v->loader ? scene_loader_bad_scenes(v->loader) : 0);
 }
 
 /* The choice of views that the keys describe. */
@@ -212,10 +230,17 @@ ttt_status views_set_open(const struct run_config *config, enum views_use use, c
 static ttt_status open_set(struct views *v, enum views_use use, struct scene_set *set)
 {
     TRY(views_sample_create(v->config, use, &v->samples[use]));
-    TRY(views_set_open(v->config, use, NULL, &v->samples[use], set));
-    for (uint32_t i = 0; i < set->skipped; i++)
-        say(v, set->skipped_lines[i]);
-    return TTT_OK;
+    return views_set_open(v->config, use, NULL, &v->samples[use], set);
+}
+
+/* Where both sets are one folder, what is wrong with it is said once. */
+static void report_skipped(struct views *v)
+{
+    const struct scene_set *train = &v->train, *val = &v->val;
+    scene_set_report(train, say, v);
+    if (train->skipped != val->skipped ||
+        (val->skipped && strcmp(train->skipped_lines[0], val->skipped_lines[0]) != 0))
+        scene_set_report(val, say, v);
 }
 
 /* The model is planned for the config's numbers of views, which an index file need not follow. */
@@ -245,17 +270,31 @@ ttt_status views_create(const struct run_config *config, const struct views_obse
         return ttt_fail(TTT_MEMORY, "no memory for the task");
     v->config = config;
     v->observer = observer;
-    v->task = (struct train_task){v, parameters, initialise, loss, batches, start, feed, evaluate, NULL};
+    v->task = (struct train_task){
+        .context = v,
+        .parameters = parameters,
+        .initialise = initialise,
+        .loss = loss,
+        .batches = batches,
+        .start = start,
+        .feed = feed,
+        .plan_evaluation = plan_evaluation,
+        .evaluation_advice = "eval.tokens_per_pass bounds what an evaluation needs (0: all tokens at once)",
+        .evaluate = evaluate,
+        .skipped = skipped,
+    };
     ttt_status status = open_set(v, VIEWS_TO_TRAIN, &v->train);
     if (!status)
         status = check_counts(v);
     if (!status)
         status = open_set(v, VIEWS_TO_EVALUATE, &v->val);
-    if (status)
+    if (status) {
         views_destroy(v);
-    else
-        *views = v;
-    return status;
+        return status;
+    }
+    report_skipped(v);
+    *views = v;
+    return TTT_OK;
 }
 
 void views_destroy(struct views *v)

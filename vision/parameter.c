@@ -47,6 +47,14 @@ ttt_status parameter_list_take(struct parameter_list *list, struct parameter **p
     return TTT_OK;
 }
 
+int64_t parameters_bytes(const struct parameter *parameters, int count)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += ttt_shape_elements(parameters[i].shape) * (int64_t)sizeof(float);
+    return bytes;
+}
+
 ttt_tensor parameter_variable(ttt_graph *g, const struct parameter *parameters, int count, const char *prefix,
                               int block, const char *name)
 {

@@ -37,6 +37,9 @@ void parameter_add(struct parameter_list *list, int block, const char *name, ttt
 /* Ends a list: hands its array to the caller, who frees it; TTT_MEMORY when it had failed. */
 ttt_status parameter_list_take(struct parameter_list *list, struct parameter **parameters, int *count);
 
+/* Bytes of all of them, which are f32. */
+int64_t parameters_bytes(const struct parameter *parameters, int count);
+
 /* The variable PREFIX + name in a graph, where name is that of the list's parameter `name` of `block`.
  * An unknown name is a mistake of the model's code: the graph fails. */
 ttt_tensor parameter_variable(ttt_graph *g, const struct parameter *parameters, int count, const char *prefix,

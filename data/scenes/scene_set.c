@@ -1,6 +1,7 @@
 /* Opening many scenes, skipping those that cannot be used. */
 #include "data/scenes/scene_set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,6 +108,18 @@ void scene_set_free(struct scene_set *set)
     free(set->skipped_lines);
     free(set->scenes);
     *set = (struct scene_set){0};
+}
+
+void scene_set_report(const struct scene_set *set, void (*say)(void *context, const char *line),
+                      void *context)
+{
+    char rest[80];
+    for (uint32_t i = 0; i < set->skipped && i < SCENE_SET_LINES; i++)
+        say(context, set->skipped_lines[i]);
+    if (set->skipped <= SCENE_SET_LINES)
+        return;
+    snprintf(rest, sizeof rest, "... and %u more scenes that cannot be used", set->skipped - SCENE_SET_LINES);
+    say(context, rest);
 }
 
 bool scene_set_exists(const char *path)

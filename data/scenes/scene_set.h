@@ -12,6 +12,9 @@ struct scene_set_options {
     int threads;                      /* 0: one for each processor */
 };
 
+/* Of how many bad scenes a set that has many says what is wrong. */
+enum { SCENE_SET_LINES = 5 };
+
 struct scene_set {
     uint32_t count; /* >= 1 */
     struct scene *scenes;
@@ -31,6 +34,10 @@ ttt_status scene_set_open(const char *path, const struct scene_set_options *opti
     __attribute__((warn_unused_result));
 
 void scene_set_free(struct scene_set *set);
+
+/* Says what is wrong with the first of the skipped scenes, a line each, and how many more there are. */
+void scene_set_report(const struct scene_set *set, void (*say)(void *context, const char *line),
+                      void *context);
 
 /* Whether PATH would be opened as scenes: a scene file or folder, a folder with scene folders in it, or a
  * file that is not a folder. */

@@ -75,9 +75,11 @@ size_t memory_free()
     return emulated_switch("EMULATED_MEMORY") && left < available ? left : available;
 }
 
-bool is_left(size_t bytes)
+/* Pinned memory is the machine's: the device's limit does not hold for it. */
+bool is_left(size_t bytes, const std::map<const char *, size_t> &blocks)
 {
-    return (bytes <= always_there && !emulated_switch("EMULATED_MEMORY")) || bytes <= memory_free();
+    const bool limited = &blocks == &on_device && emulated_switch("EMULATED_MEMORY");
+    return limited ? bytes <= memory_free() : bytes <= always_there || bytes <= memory_line("MemAvailable:");
 }
 
 cudaError_t allocate(void **memory, size_t bytes, std::map<const char *, size_t> &blocks)
@@ -85,7 +87,7 @@ cudaError_t allocate(void **memory, size_t bytes, std::map<const char *, size_t>
     *memory = nullptr;
     if (!bytes)
         return cudaSuccess;
-    if (!is_left(bytes) || posix_memalign(memory, memory_alignment, bytes))
+    if (!is_left(bytes, blocks) || posix_memalign(memory, memory_alignment, bytes))
         return cudaErrorMemoryAllocation;
     std::memset(*memory, 0xff, bytes);
     blocks[static_cast<const char *>(*memory)] = bytes;

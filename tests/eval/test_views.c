@@ -330,7 +330,7 @@ static void tables_hold_every_view_and_scene(void **state)
     check_ok(views_write_scenes(&r, scenes));
     check_ok(views_write_json(&r, json));
     char *text = read_text(views);
-    assert_int_equal(count_lines(text, '#'), 4);
+    assert_int_equal(count_lines(text, '#'), 5);
     assert_int_equal(count_lines(text, '"'), 5); /* scene names are quoted */
     assert_non_null(strstr(text, "\n\"00000\",5,\"005.png\","));
     free(text);
@@ -352,16 +352,81 @@ static void tables_hold_every_view_and_scene(void **state)
     free(json);
 }
 
-/* Every scene counts: none may drop out of a mean unseen. */
-static void a_scene_that_cannot_be_read_ends_it(void **state)
+static void keep_line(void *context, const char *line)
+{
+    snprintf(context, 500, "%s", line);
+}
+
+/* What is left when a scene is skipped: the other one with its own numbers, and the count. */
+static void check_skipped(const struct world *w, uint32_t bad, const char *part)
+{
+    struct views_options options = w->options;
+    struct views_result r;
+    char said[500] = "";
+    options.report = keep_line;
+    options.context = said;
+    check_ok(views_run(&w->config, w->store, &w->set, &options, &r));
+    if (!strstr(said, part))
+        fail_msg("no '%s' in '%s'", part, said);
+    assert_int_equal(r.skipped, 1);
+    assert_int_equal(r.scene_count, 1);
+    assert_int_equal(r.target_count, bad ? 4 : 1);
+    assert_ptr_equal(r.scenes[0].scene, &w->set.scenes[1 - bad]);
+    for (uint32_t i = 0; i < r.target_count; i++)
+        assert_int_equal(r.targets[i].scene, 0);
+    assert_true(r.likeness.psnr == r.scenes[0].likeness.psnr);
+
+    char *json = temporary_path(w->folder, "skipped.json"), *csv = temporary_path(w->folder, "skipped.csv");
+    check_ok(views_write_json(&r, json));
+    check_ok(views_write_scenes(&r, csv));
+    json_t *root = json_load_file(json, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(root, "skipped_scenes")), 1);
+    char *text = read_text(csv);
+    assert_non_null(strstr(text, "\n# skipped: 1 "));
+    json_decref(root);
+    views_result_free(&r);
+    free(text), free(json), free(csv);
+}
+
+/* A target of scene 1 and an input of scene 0, so late and early. */
+static void a_scene_that_cannot_be_read_is_skipped(void **state)
 {
     struct world *w = *state;
+    struct scene_view *views[2] = {&w->set.scenes[0].views[2], &w->set.scenes[1].views[0]};
     struct views_result r;
-    char *kept = w->set.scenes[1].views[0].path;
-    w->set.scenes[1].views[0].path = "missing.png";
-    check_error(views_run(&w->config, w->store, &w->set, &w->options, &r), TTT_IO, "missing.png");
-    w->set.scenes[1].views[0].path = kept;
+    char *kept[2] = {views[0]->path, views[1]->path};
+    for (uint32_t bad = 0; bad < 2; bad++) {
+        views[bad]->path = "missing.png";
+        check_skipped(w, bad, "missing.png");
+        views[bad]->path = kept[bad];
+        views[bad]->distortion.k1 = 1e4;
+        check_skipped(w, bad, "too strong to be taken out");
+        views[bad]->distortion.k1 = 0;
+    }
+    for (int i = 0; i < 2; i++)
+        views[i]->path = "missing.png";
+    check_error(views_run(&w->config, w->store, &w->set, &w->options, &r), TTT_IO,
+                "none of the 2 scenes can be read; the last: missing.png");
     assert_null(r.targets);
+    w->set.count = 1;
+    check_error(views_run(&w->config, w->store, &w->set, &w->options, &r), TTT_IO, "missing.png");
+    w->set.count = 2;
+    for (int i = 0; i < 2; i++)
+        views[i]->path = kept[i];
+}
+
+/* The memory foreseen is that of a run with the most input views. */
+static void memory_is_foreseen(void **state)
+{
+    const struct world *w = *state;
+    const struct view_renderer_options options = {.prefix = "", .inputs = INPUTS, .at_once = 1};
+    struct view_renderer renderer;
+    ttt_plan_memory memory;
+    check_ok(view_renderer_create(&w->config, w->store, &options, &renderer));
+    check_ok(views_memory(&w->config, w->store, &w->set, &w->options, &memory));
+    assert_int_equal(memory.total, renderer.memory.total);
+    assert_int_equal(memory.variables, renderer.memory.variables);
+    view_renderer_destroy(&renderer);
 }
 
 int main(void)
@@ -373,7 +438,8 @@ int main(void)
         cmocka_unit_test(memory_grows_by_tokens_and_pictures),
         cmocka_unit_test(some_models_take_no_later_views),
         cmocka_unit_test(tables_hold_every_view_and_scene),
-        cmocka_unit_test(a_scene_that_cannot_be_read_ends_it),
+        cmocka_unit_test(a_scene_that_cannot_be_read_is_skipped),
+        cmocka_unit_test(memory_is_foreseen),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -79,12 +79,15 @@ static bool is_emulated(void)
     return emulated;
 }
 
-static struct program_result train_under(const char *fault, const char *value, const char *name)
+#define train_under(fault, value, name) train_so_under(fault, value, name, "train.accumulate=1")
+
+static struct program_result train_so_under(const char *fault, const char *value, const char *name,
+                                            const char *more)
 {
     char run_name[64];
     snprintf(run_name, sizeof run_name, "run.name=%s", name);
     setenv(fault, value, 1);
-    struct program_result result = run("train", "tiny.yaml", run_name, SHORT);
+    struct program_result result = run("train", "tiny.yaml", run_name, SHORT, more);
     unsetenv(fault);
     return result;
 }
@@ -123,6 +126,38 @@ static void a_device_that_is_too_small(void **state)
     fails(result, 1, " MiB on cuda:0 ");
 }
 
+/* From too little to enough, all is refused at the start or nothing is. */
+static void memory_is_weighed_beforehand(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"train.accumulate=2", "eval.batch_size=64"};
+    static const char *const advice[] = {"train.batch_size=4 with train.accumulate=4 fits",
+                                         "a smaller eval.batch_size needs less"};
+    if (!is_emulated())
+        return;
+    for (int i = 0; i < 2; i++) {
+        bool advised = false;
+        for (int bytes = 500000; bytes < 1600000; bytes += 100000) {
+            char text[16];
+            snprintf(text, sizeof text, "%d", bytes);
+            struct program_result result = train_so_under("EMULATED_MEMORY", text, "weighed", more[i]);
+            if (result.exit_status) {
+                check_contains(result.err, "the plan needs ");
+                assert_int_equal(latest_step("weighed"), -1);
+            }
+            advised |= result.exit_status && strstr(result.err, advice[i]);
+            program_free(&result);
+        }
+        assert_true(advised);
+        assert_int_equal(latest_step("weighed"), 7);
+        check_ok(folder_remove("runs/weighed"));
+    }
+    train_ok("weights", SHORT);
+    setenv("EMULATED_MEMORY", "1000", 1);
+    fails(run("eval", "runs/weights", "--device", "cuda"), 1, "the plan needs ");
+    unsetenv("EMULATED_MEMORY");
+}
+
 static void an_old_driver(void **state)
 {
     (void)state;
@@ -146,6 +181,7 @@ int main(void)
         cmocka_unit_test(an_input_that_is_not_finite),
         cmocka_unit_test(a_kernel_that_fails),
         cmocka_unit_test(a_device_that_is_too_small),
+        cmocka_unit_test(memory_is_weighed_beforehand),
         cmocka_unit_test(an_old_driver),
     };
     char name[TTT_DEVICE_NAME];

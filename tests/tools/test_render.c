@@ -208,6 +208,48 @@ static void overwrites_nothing_else(void **state)
     refuses_folder("first", "cameras.json", "holds the scene");
 }
 
+/* A scene that cannot be used is an error when it is the only one, and counted when there are others. */
+static void damaged_scenes(void **state)
+{
+    (void)state;
+    static const char two[] = "[\"00001/opencv_cameras.json\", \"00002/opencv_cameras.json\"]";
+    static const char many[] = "[\"00000\", \"n1\", \"n2\", \"n3\", \"n4\", \"n5\", \"n6\", \"n7\"]";
+    static const char picture[] = "scenes/00002/images/007.png";
+    size_t size;
+    uint8_t *kept = temporary_read(picture, &size);
+    temporary_file(".", "scenes/two.json", two, strlen(two));
+    temporary_file(".", "scenes/many.json", many, strlen(many));
+    assert_int_equal(truncate(picture, 100), 0);
+
+    struct program_result result = run("train", "views.yaml", "run.name=two", "data.val=two.json");
+    check_contains(result.err, "007.png: truncated PNG file");
+    check_contains(result.err, "; scenes skipped: 1)");
+    succeed(result);
+    json_t *o = printed(run("eval", "runs/two", "--json"));
+    assert_int_equal(number(o, "skipped_scenes"), 1);
+    assert_int_equal(number(o, "scenes"), 1);
+    json_decref(o);
+    fails(run("train", "views.yaml", "run.name=only", "data.val=00002"), 2,
+          "evaluation after step 2: scenes/00002/images/007.png: truncated");
+    assert_int_equal(latest_step("only"), 2);
+    fails(run("eval", "runs/only"), 2, "007.png: truncated PNG file");
+
+    result = run("train", "views.yaml", "run.name=many", "data.train=many.json", "data.val=many.json");
+    check_contains(result.err, "many: 1 scenes to train on (7 skipped), 1 to validate (7 skipped); ");
+    check_contains(result.err, "... and 2 more scenes that cannot be used");
+    assert_null(strstr(result.err, "n6"));
+    assert_null(strstr(strstr(result.err, "... and ") + 1, "... and ")); /* once for both */
+    check_contains(result.out, "7 scenes to train on skipped");
+    succeed(result);
+    o = printed(run("train", "views.yaml", "run.name=json", "data.train=two.json", "--json",
+                    "data.val=many.json", "train.steps=20"));
+    assert_int_equal(number(o, "skipped_samples"), 1); /* found when it was loaded */
+    assert_int_equal(number(o, "evaluation_skipped"), 7);
+    json_decref(o);
+    temporary_file(".", picture, kept, size);
+    free(kept);
+}
+
 #define render_fails(status, part, ...)                                                                      \
     check_refusal(status, part, "render", "runs/views", "scenes/00002", "--json", __VA_ARGS__)
 
@@ -315,6 +357,7 @@ int main(void)
         cmocka_unit_test(mistakes),
         cmocka_unit_test(replaces_a_former_rendering),
         cmocka_unit_test(overwrites_nothing_else),
+        cmocka_unit_test(damaged_scenes),
         cmocka_unit_test(bench_of_views),
         cmocka_unit_test(info_of_views),
     };

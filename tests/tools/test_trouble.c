@@ -55,6 +55,9 @@ static void too_little_memory(void **state)
           " and the limit is 0.4 MiB; ");
     fails(train("small", "device.memory_limit=400000", "train.batch_size=32"), 1, "train.batch_size=");
     fails(train("small", "device.memory_limit=1000"), 1, "not even a batch of 1 fits");
+    fails(train("small", "device.memory_limit=1500000", "eval.batch_size=128"), 1,
+          " and the limit is 1.4 MiB; a smaller eval.batch_size needs less");
+    assert_int_equal(latest_step("small"), -1);
     train_ok("small", "train.steps=1");
     fails(run("eval", "runs/small", "device.memory_limit=1000"), 1, "the plan needs ");
 }

@@ -78,12 +78,24 @@ static ttt_status feed(void *context, ttt_plan *plan, struct fed *fed)
     return ttt_plan_write_later(plan, "target", target);
 }
 
+static ttt_status plan_evaluation(void *context, ttt_store *store, const char *prefix,
+                                  ttt_plan_memory *memory)
+{
+    const struct line_task *line = context;
+    const int64_t weights = line_size * sizeof(float), arena = line->evaluation_bytes;
+    (void)store, (void)prefix;
+    *memory = (ttt_plan_memory){weights, arena, weights + arena};
+    return TTT_OK;
+}
+
 static ttt_status evaluate(void *context, ttt_store *store, const char *prefix, struct evaluation *evaluation)
 {
     struct line_task *line = context;
     char name[16];
     snprintf(name, sizeof name, "%sw", prefix);
     assert_non_null(ttt_store_find(store, name));
+    if (line->unjudged)
+        return ttt_fail(TTT_FORMAT, "a picture is damaged");
     snprintf(line->prefix, sizeof line->prefix, "%s", prefix);
     *evaluation = (struct evaluation){
         .values = {{"loss", 0.5}, {"score", line->scores[line->evaluated]}}, .count = 2, .best = 1};
@@ -128,8 +140,19 @@ int line_ahead(void)
 
 ttt_status line_run(struct line_task *line, const struct run_config *config)
 {
-    const struct train_task task = {line,  parameters, initialise, loss,  batches,
-                                    start, feed,       evaluate,   record};
+    const struct train_task task = {
+        .context = line,
+        .parameters = parameters,
+        .initialise = initialise,
+        .loss = loss,
+        .batches = batches,
+        .start = start,
+        .feed = feed,
+        .plan_evaluation = plan_evaluation,
+        .evaluation_advice = "judge less at once",
+        .evaluate = evaluate,
+        .record = record,
+    };
     const struct train_observer observer = {progress, NULL, say, line};
     ttt_device *device;
     check_ok(ttt_device_open(device_name(), 1, &device));

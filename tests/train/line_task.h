@@ -14,6 +14,8 @@ struct line_task {
     uint64_t poison_from,
         poison_to;            /* batches, counted from the run's first, that hold a NaN: from .. to - 1 */
     double scores[line_most]; /* of the evaluations, one after the other */
+    bool unjudged;            /* evaluations fail */
+    int64_t evaluation_bytes; /* that they need on the device beside the weights */
     int64_t stop_after;       /* the step after which a stop is asked for; 0: none */
 
     uint64_t next; /* batch */

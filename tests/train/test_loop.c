@@ -389,13 +389,28 @@ static void another_process_has_the_run(void **state)
     run_config_free(&config);
 }
 
-static void a_plan_over_the_limit_says_what_is_needed(void **state)
+static void a_step_that_cannot_be_judged_is_saved(void **state)
 {
     (void)state;
-    struct run_config config = line_config(2, "}\ndevice: {memory_limit: 16}");
-    struct line_task line = {0};
-    check_error(line_run(&line, &config), TTT_MEMORY, "not even a batch of 1 fits");
+    struct run_config config = line_config(2, "}");
+    struct line_task line = {.scores = {3, 1}};
+    line_run_ok(&line, &config);
+    struct files wanted = latest_files();
+    remove_run();
+    line = (struct line_task){.scores = {3}, .stop_after = 6};
+    line_run_ok(&line, &config);
+    line = (struct line_task){.unjudged = true};
+    check_error(line_run(&line, &config), TTT_FORMAT, "evaluation after step 10: a picture is damaged");
+    assert_int_equal(checkpoint_latest("runs/x"), 10);
+    assert_int_equal(checkpoint_best("runs/x"), 5);
+    struct files got = latest_files();
+    assert_same_files(&wanted, &got);
+    free_files(&got);
+    free_files(&wanted);
+    line = (struct line_task){0};
+    line_run_ok(&line, &config);
     assert_int_equal(line.fed, 0);
+    assert_int_equal(line.outcome.best_step, 5);
     run_config_free(&config);
 }
 
@@ -418,7 +433,7 @@ int main(void)
         IN_RUN(a_stop_among_bad_steps_saves_nothing),
         IN_RUN(every_device_ends_in_one_place),
         IN_RUN(another_process_has_the_run),
-        IN_RUN(a_plan_over_the_limit_says_what_is_needed),
+        IN_RUN(a_step_that_cannot_be_judged_is_saved),
     };
     char name[TTT_DEVICE_NAME];
     int failed = 0;

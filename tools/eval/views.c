@@ -28,13 +28,11 @@ static ttt_status judge(struct judgement *j)
     struct eval_progress progress = eval_progress_start("scenes");
     TRY(views_sample_create(config, VIEWS_TO_EVALUATE, &j->sample));
     TRY(views_set_open(config, VIEWS_TO_EVALUATE, j->request->scenes, &j->sample, &j->set));
-    for (uint32_t i = 0; i < j->set.skipped; i++)
-        eval_progress_line(&progress, j->set.skipped_lines[i]);
+    scene_set_report(&j->set, eval_progress_line, &progress);
     struct views_options options = views_evaluation_options(config, &j->sample);
-    if (!j->request->json) {
-        options.progress = eval_progress_show;
-        options.context = &progress;
-    }
+    options.progress = j->request->json ? NULL : eval_progress_show;
+    options.report = eval_progress_line;
+    options.context = &progress;
     ttt_status status = views_run(&config->model.lact, j->trained->store, &j->set, &options, &j->result);
     eval_progress_clear(&progress);
     return status;
@@ -74,8 +72,8 @@ static void print_result(const struct judgement *j)
     const struct views_likeness *all = &r->likeness;
     printf("weights   %s%s\n", j->trained->weights, j->trained->averaged ? " (averages)" : "");
     printf("scenes    %u, %u views rendered", r->scene_count, r->target_count);
-    if (j->set.skipped)
-        printf("; %u scenes skipped", j->set.skipped);
+    if (r->skipped)
+        printf("; %u scenes skipped", r->skipped);
     printf("\n            PSNR     SSIM\n");
     printf("model       %.2f dB %.4f\n", all->psnr, all->ssim);
     printf("nearest     %.2f dB %.4f  the nearest input view, copied\n", all->nearest_psnr,
@@ -99,7 +97,7 @@ static ttt_status print_json(const struct judgement *j)
     json_t *object = json_pack(
         "{s:s, s:I, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:s?, s:s?, s:s?}", "weights",
         j->trained->weights, "step", (json_int_t)j->trained->step, "averaged", j->trained->averaged, "scenes",
-        (json_int_t)r->scene_count, "skipped_scenes", (json_int_t)j->set.skipped, "views",
+        (json_int_t)r->scene_count, "skipped_scenes", (json_int_t)r->skipped, "views",
         (json_int_t)r->target_count, "psnr", finite_real(all->psnr), "ssim", finite_real(all->ssim),
         "nearest_psnr", finite_real(all->nearest_psnr), "nearest_ssim", finite_real(all->nearest_ssim),
         "mean_colour_psnr", finite_real(all->mean_colour_psnr), "milliseconds_per_reconstruction",

@@ -266,22 +266,27 @@ static ttt_status match_variables(const ttt_plan *plan, int64_t *missing)
     return TTT_OK;
 }
 
+ttt_status ttt_plan_memory_check(ttt_plan_memory memory, const ttt_store *store, int64_t limit)
+{
+    const ttt_device *device = ttt_store_device(store);
+    int64_t wanted = limit ? memory.total : memory.total - ttt_store_bytes(store);
+    int64_t room = limit ? limit : ttt_device_memory_free(device);
+    if (wanted <= room)
+        return TTT_OK;
+    return ttt_fail(
+        TTT_MEMORY,
+        "the plan needs %.1f MiB on %s (%.1f MiB of variables, %.1f MiB of activations) and %s %.1f MiB",
+        (double)memory.total / 0x1p20, ttt_device_name(device), (double)memory.variables / 0x1p20,
+        (double)memory.arena / 0x1p20, limit ? "the limit is" : "there are free", (double)room / 0x1p20);
+}
+
 static ttt_status weigh(ttt_plan *plan, int64_t limit)
 {
     int64_t missing;
     TRY(match_variables(plan, &missing));
     plan->memory.variables = ttt_store_bytes(plan->store) + missing;
     plan->memory.total = plan->memory.variables + plan->memory.arena;
-    int64_t wanted = limit ? plan->memory.total : missing + plan->memory.arena;
-    int64_t room = limit ? limit : ttt_device_memory_free(plan->device);
-    if (wanted <= room)
-        return TTT_OK;
-    return ttt_fail(
-        TTT_MEMORY,
-        "the plan needs %.1f MiB on %s (%.1f MiB of variables, %.1f MiB of activations) and %s %.1f MiB",
-        (double)plan->memory.total / 0x1p20, ttt_device_name(plan->device),
-        (double)plan->memory.variables / 0x1p20, (double)plan->memory.arena / 0x1p20,
-        limit ? "the limit is" : "there are free", (double)room / 0x1p20);
+    return ttt_plan_memory_check(plan->memory, plan->store, limit);
 }
 
 static ttt_status make_plan(ttt_plan *plan, const ttt_graph *graph, const ttt_plan_options *options)

@@ -38,6 +38,10 @@ void ttt_plan_destroy(ttt_plan *plan);
 
 ttt_plan_memory ttt_plan_memory_of(const ttt_plan *plan);
 
+/* For plans that are held together: TTT_MEMORY, with all numbers, when their variables and arenas are over
+ * the limit, or, for 0, when what `store` lacks of them is more than the device has free. */
+ttt_status ttt_plan_memory_check(ttt_plan_memory memory, const ttt_store *store, int64_t limit);
+
 /* FLOPs and least bytes of one run. */
 double ttt_plan_flops(const ttt_plan *plan);
 double ttt_plan_bytes(const ttt_plan *plan);
