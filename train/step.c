@@ -59,7 +59,8 @@ static void building_destroy(struct building *b)
     free(b->adamw);
 }
 
-/* Norm, AdamW and averages, from gradients that are in b->gradients; those that do not exist take no part. */
+/* Norm, AdamW and averages, from gradients that are in b->gradients; parameters without take no part, and
+ * their averages, which start as they do, stay. */
 static void build_update(ttt_graph *g, struct building *b, ttt_tensor loss)
 {
     const struct config_train *train = &b->config->train;
@@ -67,15 +68,17 @@ static void build_update(ttt_graph *g, struct building *b, ttt_tensor loss)
     ttt_tensor steps = ttt_variable(g, "adamw.steps", TTT_F32, ttt_dims(1));
     int used = 0;
     for (int i = 0; i < b->count; i++) {
+        const struct parameter *parameter = &b->parameters[i];
+        const ttt_tensor average = train->ema > 0 ? companion(g, "ema.", parameter) : TTT_NONE;
         if (!ttt_exists(b->gradients[i]))
             continue;
-        const struct parameter *parameter = &b->parameters[i];
         b->others[used] = b->gradients[i];
         b->adamw[used++] = (ttt_adamw_parameter){
             .parameter = b->weights[i],
             .gradient = b->gradients[i],
             .mean = companion(g, "adamw.mean.", parameter),
             .variance = companion(g, "adamw.variance.", parameter),
+            .average = average,
             .weight_decay = parameter->decays ? (float)train->weight_decay : 0,
         };
     }
@@ -84,13 +87,9 @@ static void build_update(ttt_graph *g, struct building *b, ttt_tensor loss)
                                  .beta2 = train->betas[1],
                                  .eps = (float)train->eps,
                                  .clip = (float)train->clip,
-                                 .skip_over = (float)train->skip_over};
+                                 .skip_over = (float)train->skip_over,
+                                 .average_decay = train->ema};
     ttt_tensor taken = ttt_adamw(g, b->adamw, used, norm, loss, rate, steps, options);
-    if (train->ema > 0) {
-        for (int i = 0; i < b->count; i++)
-            b->others[i] = companion(g, "ema.", &b->parameters[i]);
-        ttt_moving_average(g, b->others, b->weights, b->count, taken, train->ema);
-    }
     ttt_output(g, "norm", norm);
     ttt_output(g, "taken", taken);
 }

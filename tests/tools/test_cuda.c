@@ -164,6 +164,7 @@ static void an_old_driver(void **state)
     if (!is_emulated())
         return;
     fails(train_under("EMULATED_DRIVER", "11040", "old"), 1, "the driver serves CUDA up to 11.4");
+    fails(train_under("EMULATED_DRIVER", "12000", "old"), 1, "the driver serves CUDA up to 12.0");
     setenv("EMULATED_DRIVER", "11040", 1);
     struct program_result result = run("info");
     unsetenv("EMULATED_DRIVER");

@@ -7,7 +7,7 @@
 #include "tests/support/check.h"
 #include "ttt/graph/plan_internal.h"
 
-enum { GUARD = 1024, ALIGNMENT = 256, MOST_OPERANDS = 64, PATTERN = 0x5C };
+enum { GUARD = 1024, ALIGNMENT = 256, MOST_OPERANDS = 3072, PATTERN = 0x5C };
 
 /* Device memory, and what it holds as the host sees it: guard, `bytes`, guard. */
 struct zone {

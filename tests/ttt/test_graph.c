@@ -1,4 +1,5 @@
-/* Views, gradients, recompute segments: what a graph computes, on small numbers that can be followed. */
+/* Views, gradients, recompute segments, averages that are refused: what a graph computes, on small numbers
+ * that can be followed. */
 #include <math.h>
 #include <stdio.h>
 
@@ -6,6 +7,7 @@
 #include "tests/ttt/graph_fixture.h"
 #include "ttt/graph/operator.h"
 #include "ttt/ops/matmul/matmul.h"
+#include "ttt/ops/optimiser/optimiser.h"
 #include "ttt/ops/pointwise/pointwise.h"
 #include "ttt/ops/reduce/reduce.h"
 
@@ -231,6 +233,46 @@ static void a_loss_has_one_element(void **state)
     ttt_graph_destroy(g);
 }
 
+/* AdamW over one parameter whose average is `average`. */
+static void build_averaged(ttt_graph *g, ttt_tensor average, double decay)
+{
+    ttt_tensor p = ttt_variable(g, "p", TTT_F32, ttt_dims(2, 3)),
+               one = ttt_input(g, "one", TTT_F32, ttt_dims(1)),
+               steps = ttt_variable(g, "steps", TTT_F32, ttt_dims(1));
+    const ttt_adamw_parameter parameter = {.parameter = p,
+                                           .gradient = ttt_input(g, "gradient", TTT_F32, ttt_dims(2, 3)),
+                                           .mean = ttt_variable(g, "mean", TTT_F32, ttt_dims(2, 3)),
+                                           .variance = ttt_variable(g, "variance", TTT_F32, ttt_dims(2, 3)),
+                                           .average = average};
+    ttt_adamw(g, &parameter, 1, one, one, one, steps, (ttt_adamw_options){.average_decay = decay});
+}
+
+static void bad_averages_are_refused(void **state)
+{
+    static const struct {
+        int64_t columns; /* of the average; 0: there is none */
+        double decay;
+        ttt_code code;
+        const char *part;
+    } bad[] = {
+        {0, 0.9, TTT_ARGUMENT, "average 0 must be a whole variable"},
+        {4, 0.9, TTT_SHAPE, "average 0 has shape (2, 4), and should have (2, 3)"},
+        {3, 1, TTT_ARGUMENT, "average_decay 1 must be"},
+        {3, -0.5, TTT_ARGUMENT, "average_decay -0.5 must be"},
+        {3, NAN, TTT_ARGUMENT, "average_decay"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ttt_graph *g;
+        check_ok(ttt_graph_create(&g));
+        ttt_tensor average =
+            bad[i].columns ? ttt_variable(g, "average", TTT_F32, ttt_dims(2, bad[i].columns)) : TTT_NONE;
+        build_averaged(g, average, bad[i].decay);
+        check_error(ttt_graph_status(g), bad[i].code, bad[i].part);
+        ttt_graph_destroy(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +283,7 @@ int main(void)
         cmocka_unit_test(recompute_saves_memory_and_changes_nothing),
         cmocka_unit_test(bad_views_are_refused),
         cmocka_unit_test(a_loss_has_one_element),
+        cmocka_unit_test(bad_averages_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

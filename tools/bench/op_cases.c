@@ -371,7 +371,7 @@ static const struct bench_op_case cases[] = {
     {"mse", "LaCT, loss", mse, {V, 3, 128}},
     {"gradient_norm", "vittt_tiny", bench_op_gradient_norm, {0}},
     {"adamw", "vittt_tiny", bench_op_adamw, {0}},
-    {"moving_average", "vittt_tiny", bench_op_moving_average, {0}},
+    {"adamw", "vittt_tiny, averages", bench_op_adamw, {1}},
     {"accumulate", "vittt_tiny", bench_op_accumulate, {0}},
     {"clear", "vittt_tiny", bench_op_clear, {0}},
     {"weight_gradient", "mlp.fc1", weight_gradient, {ROWS, 4 * C, C}},

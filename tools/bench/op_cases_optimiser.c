@@ -97,7 +97,8 @@ void bench_op_gradient_norm(struct bench_op_graph *g, const int64_t *size)
     model_close(&m);
 }
 
-static void build_adamw(struct bench_op_graph *g, const struct model *m, ttt_adamw_parameter *each)
+static void build_adamw(struct bench_op_graph *g, const struct model *m, ttt_adamw_parameter *each,
+                        bool averages)
 {
     ttt_tensor scalars[3]; /* norm, loss, rate */
     for (int i = 0; i < 3; i++)
@@ -107,8 +108,10 @@ static void build_adamw(struct bench_op_graph *g, const struct model *m, ttt_ada
                                         .gradient = bench_op_input(g, TTT_F32, m->parameters[i].shape),
                                         .mean = beside(g, m, "mean.", i),
                                         .variance = beside(g, m, "variance.", i),
+                                        .average = averages ? beside(g, m, "ema.", i) : TTT_NONE,
                                         .weight_decay = m->parameters[i].decays ? 0.05f : 0};
-    const ttt_adamw_options options = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8f, .clip = 5};
+    const ttt_adamw_options options = {
+        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8f, .clip = 5, .average_decay = averages ? 0.999 : 0};
     ttt_tensor steps = ttt_variable(g->graph, "steps", TTT_F32, ttt_dims(1));
     ttt_output(g->graph, "taken",
                ttt_adamw(g->graph, each, m->count, scalars[0], scalars[1], scalars[2], steps, options));
@@ -117,28 +120,14 @@ static void build_adamw(struct bench_op_graph *g, const struct model *m, ttt_ada
 void bench_op_adamw(struct bench_op_graph *g, const int64_t *size)
 {
     struct model m;
-    (void)size;
     if (!model_open(g, &m))
         return;
     ttt_adamw_parameter *each = calloc((size_t)m.count, sizeof *each);
     if (each)
-        build_adamw(g, &m, each);
+        build_adamw(g, &m, each, size[0]);
     else
         ttt_graph_fail(g->graph, TTT_MEMORY, "no memory for a list of parameters");
     free(each);
-    model_close(&m);
-}
-
-void bench_op_moving_average(struct bench_op_graph *g, const int64_t *size)
-{
-    struct model m;
-    (void)size;
-    if (!model_open(g, &m))
-        return;
-    for (int i = 0; i < m.count; i++)
-        m.others[i] = beside(g, &m, "ema.", i);
-    ttt_moving_average(g->graph, m.others, m.weights, m.count, bench_op_input(g, TTT_F32, ttt_dims(1)),
-                       0.999);
     model_close(&m);
 }
 

@@ -10,10 +10,9 @@ ttt_tensor bench_op_input(struct bench_op_graph *g, ttt_dtype dtype, ttt_shape s
 /* The same as an activation: in bf16 where the graph's activations are. */
 ttt_tensor bench_op_activation(struct bench_op_graph *g, ttt_shape shape);
 
-/* Builders of cases; they take no sizes. */
+/* Builders of cases.  size[0] of adamw: whether averages are taken; the others take no sizes. */
 void bench_op_gradient_norm(struct bench_op_graph *g, const int64_t *size);
 void bench_op_adamw(struct bench_op_graph *g, const int64_t *size);
-void bench_op_moving_average(struct bench_op_graph *g, const int64_t *size);
 void bench_op_accumulate(struct bench_op_graph *g, const int64_t *size);
 void bench_op_clear(struct bench_op_graph *g, const int64_t *size);
 

@@ -57,7 +57,7 @@ static void name_of_node(const ttt_node_profile *node, char name[NAME], int plac
 /* What the optimiser is made of; it has no scope. */
 static bool is_update(const char *op)
 {
-    static const char *const updates[] = {"gradient_norm", "adamw", "moving_average", "accumulate", "clear"};
+    static const char *const updates[] = {"gradient_norm", "adamw", "accumulate", "clear"};
     for (size_t i = 0; i < sizeof updates / sizeof *updates; i++)
         if (!strcmp(op, updates[i]))
             return true;

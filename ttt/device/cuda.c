@@ -271,13 +271,16 @@ static const struct ttt_device_operations cuda_operations = {
     .forget = cuda_forget,
 };
 
-/* CUDA numbers its versions 1000 * major + 10 * minor. */
+/* CUDA numbers its versions 1000 * major + 10 * minor.  A driver serves all of its major version, but that
+ * only from 12.1 on a kernel takes parameters of 32 KiB (ops/optimiser/pieces.cuh). */
+enum { OLDEST_DRIVER = 12010 };
+
 static ttt_status check_driver(void)
 {
     int driver = 0, needed = 0;
     TRY(ttt_cuda_check(cudaDriverGetVersion(&driver), "asking the driver's version"));
     TRY(ttt_cuda_check(cudaRuntimeGetVersion(&needed), "asking CUDA's version"));
-    if (driver / 1000 >= needed / 1000)
+    if (driver / 1000 >= needed / 1000 && driver >= OLDEST_DRIVER)
         return TTT_OK;
     return ttt_fail(
         TTT_DEVICE,

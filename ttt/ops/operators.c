@@ -8,11 +8,10 @@ extern const ttt_operator ttt_op_accumulate, ttt_op_adamw, ttt_op_add_slice, ttt
     ttt_op_attention_backward, ttt_op_clear, ttt_op_concat, ttt_op_conv3x3, ttt_op_conv3x3_kernel_gradient,
     ttt_op_copy, ttt_op_cross_entropy, ttt_op_cross_entropy_backward, ttt_op_drop_path, ttt_op_fill,
     ttt_op_gradient_norm, ttt_op_l2norm, ttt_op_l2norm_backward, ttt_op_layernorm, ttt_op_layernorm_backward,
-    ttt_op_linear, ttt_op_matmul, ttt_op_matmul_pair, ttt_op_moving_average, ttt_op_mse, ttt_op_patches,
-    ttt_op_pointwise, ttt_op_rays, ttt_op_rmsnorm, ttt_op_rmsnorm_backward, ttt_op_silu_heads,
-    ttt_op_silu_heads_backward, ttt_op_sum, ttt_op_swiglu, ttt_op_symmetric, ttt_op_unpatches,
-    ttt_op_vittt_inner, ttt_op_vittt_inner_backward, ttt_op_weight_gradient, ttt_op_weight_norm,
-    ttt_op_weight_norm_backward;
+    ttt_op_linear, ttt_op_matmul, ttt_op_matmul_pair, ttt_op_mse, ttt_op_patches, ttt_op_pointwise,
+    ttt_op_rays, ttt_op_rmsnorm, ttt_op_rmsnorm_backward, ttt_op_silu_heads, ttt_op_silu_heads_backward,
+    ttt_op_sum, ttt_op_swiglu, ttt_op_symmetric, ttt_op_unpatches, ttt_op_vittt_inner,
+    ttt_op_vittt_inner_backward, ttt_op_weight_gradient, ttt_op_weight_norm, ttt_op_weight_norm_backward;
 
 const ttt_operator *const ttt_operators[] = {
     &ttt_op_accumulate,
@@ -37,7 +36,6 @@ const ttt_operator *const ttt_operators[] = {
     &ttt_op_linear,
     &ttt_op_matmul,
     &ttt_op_matmul_pair,
-    &ttt_op_moving_average,
     &ttt_op_mse,
     &ttt_op_patches,
     &ttt_op_pointwise,

@@ -15,7 +15,7 @@ extern "C" {
 #define EMULATED_DEFAULT(value)
 #endif
 
-#define CUDART_VERSION 12000
+#define CUDART_VERSION 12080
 
 typedef enum cudaError {
     cudaSuccess = 0,

@@ -125,6 +125,8 @@ static const struct op_case fill_cases[] = {
     {"one element", .option = {1, 1}, .value = {0.75}},
     {"zeros", .option = {7, 33}, .value = {0}},
     {"large", .option = {129, 257}, .value = {-1e-3}},
+    {"sixteen bytes", .option = {2, 4}, .value = {3}},
+    {"blocks of sixteen bytes", .option = {96, 1024}, .value = {3}},
 };
 
 static struct op_case fill_at(int i)

@@ -25,7 +25,6 @@ extern const struct op_test oracle_layernorm_backward;
 extern const struct op_test oracle_linear;
 extern const struct op_test oracle_matmul;
 extern const struct op_test oracle_matmul_pair;
-extern const struct op_test oracle_moving_average;
 extern const struct op_test oracle_mse;
 extern const struct op_test oracle_patches;
 extern const struct op_test oracle_pointwise;
@@ -67,7 +66,6 @@ static const struct op_test *const oracles[] = {
     &oracle_linear,
     &oracle_matmul,
     &oracle_matmul_pair,
-    &oracle_moving_average,
     &oracle_mse,
     &oracle_patches,
     &oracle_pointwise,

@@ -1,65 +1,10 @@
-/* What writes variables: moving average, accumulation, clearing. */
+/* What writes variables: accumulation, clearing. */
 #include <string.h>
 
 #include "tests/ttt/oracle/oracle.h"
 #include "ttt/ops/optimiser/optimiser.h"
 
 #define WRITTEN .variable = true, .written = true
-
-/* Inputs: two averages, two parameters, taken.  value[0]: the decay. */
-static const struct op_case average_cases[] = {
-    {"taken",
-     {{{2, {5, 7}}, WRITTEN},
-      {{1, {33}}, WRITTEN},
-      {{2, {5, 7}}, .variable = true},
-      {{1, {33}}, .variable = true},
-      {{1, {1}}, CONTIGUOUS, CONSTANT, 1}},
-     .value = {0.9}},
-    {"not taken",
-     {{{2, {5, 7}}, WRITTEN},
-      {{1, {1}}, WRITTEN},
-      {{2, {5, 7}}, .variable = true},
-      {{1, {1}}, .variable = true},
-      {{1, {1}}, CONTIGUOUS, CONSTANT, 0}},
-     .value = {0.9}},
-    {"large",
-     {{{2, {129, 257}}, WRITTEN},
-      {{1, {8}}, WRITTEN},
-      {{2, {129, 257}}, .variable = true},
-      {{1, {8}}, .variable = true},
-      {{1, {1}}, CONTIGUOUS, CONSTANT, 1}},
-     .value = {0.5}},
-};
-
-static struct op_case average_at(int i)
-{
-    return average_cases[i];
-}
-
-static int build_average(ttt_graph *g, const struct op_case *c, const ttt_tensor *in, ttt_tensor *out)
-{
-    (void)out;
-    ttt_moving_average(g, in, in + 2, 2, in[4], (float)c->value[0]);
-    return 0;
-}
-
-static void average(const struct op_case *c, const double *const *in, double *const *out)
-{
-    double share = in[4][0] != 0 ? 1 - (float)c->value[0] : 0;
-    for (int k = 0; k < 2; k++)
-        for (int64_t i = 0; i < op_elements(&c->in[k]); i++)
-            out[k][i] = in[k][i] + share * (in[k + 2][i] - in[k][i]);
-}
-
-const struct op_test oracle_moving_average = {
-    .op = "moving_average",
-    .n_cases = sizeof average_cases / sizeof *average_cases,
-    .at = average_at,
-    .build = build_average,
-    .forward = average,
-    .no_gradient = true,
-    .any_threads = true,
-};
 
 /* Inputs: two sums, two terms.  option[0]: the sums start anew. */
 static const struct op_case sum_cases[] = {

@@ -1,8 +1,9 @@
 /* How pictures are shared out among warps, for both operators of conv3x3 on CUDA.
  *
  * A lane has two neighbouring channels; a warp has a strip of columns, which it slides down row by row.  What
- * it needs of a row is in registers, and the row below is under way.  A strip reads one column beyond either
- * side, which comes from a cache the second time.
+ * it needs of a row is in registers, and rows below are under way: the next one to registers (row_reader), or
+ * some to shared memory, 16 bytes an access (row_ring).  A strip reads one column beyond either side, which
+ * comes from a cache the second time.
  */
 #ifndef TTT_OPS_CONV3X3_CONV3X3_CUDA_CUH
 #define TTT_OPS_CONV3X3_CONV3X3_CUDA_CUH
@@ -20,7 +21,8 @@ enum {
     STRIP = 7, /* columns: half of a picture of 224 pixels in patches of 16; the registers take no more */
     MOST_ROWS = 16,
     MOST_STRIPS = 4, /* of a block, a warp each */
-    MOST_THREADS = MOST_STRIPS * WARP
+    MOST_THREADS = MOST_STRIPS * WARP,
+    RING = 4, /* rows of a strip in shared memory: one in use, and three on their way */
 };
 
 /* Blocks of MOST_THREADS that are to be resident: 24 warps with 80 registers, or 20 with 96. */
@@ -56,11 +58,11 @@ static inline conv3x3_cut cut_pictures(ttt_shape x, bool in_pairs)
 /* A warp's strip of a tile, and the lane's channels.  Where it has none, or there is no such strip, it reads
  * what others do, and writes nothing. */
 struct conv3x3_place {
-    int64_t sample, channel;
-    int row, rows, column; /* no rows: there is no such strip */
-    int shared;            /* columns that belong to the strip before: the last strip ends at the edge */
-    int channels;          /* of two, those that exist */
-    int first, end;        /* rows of pixels that meet the strip's, with those above and below */
+    int64_t sample, group, channel; /* of the warp's channels the first; of the lane's */
+    int row, rows, column;          /* no rows: there is no such strip */
+    int shared;     /* columns that belong to the strip before: the last strip ends at the edge */
+    int channels;   /* of two, those that exist */
+    int first, end; /* rows of pixels that meet the strip's, with those above and below */
 };
 
 template <int COLUMNS>
@@ -73,6 +75,7 @@ __device__ inline conv3x3_place place_of(const conv3x3_cut &cut, unsigned tile, 
     conv3x3_place at;
     at.sample = down / cut.down;
     at.channels = left > 1 ? 2 : left > 0 ? 1 : 0;
+    at.group = (int64_t)group * GROUP;
     at.channel = left > 0 ? channel : 0;
     at.row = (int)(down % cut.down) * cut.rows;
     at.rows = strip < cut.strips ? min(cut.rows, cut.height - at.row) : 0;
@@ -136,6 +139,8 @@ template <class T> static inline pictures<T> pictures_of(const ttt_operand *x)
  * picture's edges.  After the last row it comes again. */
 template <class T, int COLUMNS, int HALO> struct row_reader {
     static constexpr int WIDTH = COLUMNS + 2 * HALO;
+    struct memory {
+    }; /* shared memory of a warp: none */
 
     channel_pair<T> ahead[WIDTH];
     const T *at; /* the pixel that is next */
@@ -154,6 +159,12 @@ template <class T, int COLUMNS, int HALO> struct row_reader {
         for (int j = 0; j < WIDTH; j++)
             fetch(j);
         next_row();
+    }
+
+    __device__ row_reader(memory &, const pictures<const T> &x, const conv3x3_cut &cut,
+                          const conv3x3_place &place, int begin, int end)
+        : row_reader(x, cut, place, begin, end)
+    {
     }
 
     __device__ void fetch(int j)
@@ -180,6 +191,75 @@ template <class T, int COLUMNS, int HALO> struct row_reader {
     }
 };
 
+/* The same through shared memory, where every 16 bytes of channels are aligned: the lanes of a warp copy a
+ * row together, each with a word in every AT_ONCE-th column.  Rows are taken by all lanes at the same time.
+ */
+template <class T, int COLUMNS, int HALO> struct row_ring {
+    static constexpr int WIDTH = COLUMNS + 2 * HALO, EACH = 16 / (int)sizeof(T), WORDS = GROUP / EACH,
+                         AT_ONCE = WARP / WORDS, TIMES = (WIDTH + AT_ONCE - 1) / AT_ONCE;
+    struct memory {
+        uint4 row[RING][WIDTH * WORDS];
+    };
+
+    memory &ring;
+    const T *data, *at; /* x's; the lane's first word of the row that is copied next */
+    int64_t column_step, row_step;
+    int left, slot;  /* rows that are not under way; where the row is that is taken */
+    unsigned exists; /* bit t: the lane's word t, in the picture; others are zeros */
+
+    __device__ row_ring(memory &own, const pictures<const T> &x, const conv3x3_cut &cut,
+                        const conv3x3_place &place, int begin, int end)
+        : ring(own), data(x.data), column_step(AT_ONCE * x.column), row_step(x.row), left(end - begin),
+          slot(0), exists(0)
+    {
+        const int lane = (int)threadIdx.x % WARP, column = place.column - HALO + lane / WORDS;
+        const int64_t channel = place.group + lane % WORDS * EACH;
+        at = x.data + place.sample * x.sample + begin * x.row + column * x.column + channel;
+#pragma unroll
+        for (int t = 0; t < TIMES; t++) {
+            const int j = column + t * AT_ONCE;
+            exists |= (unsigned)(channel < cut.channels && j >= 0 && j < cut.width) << t;
+        }
+#pragma unroll
+        for (int i = 0; i < RING; i++)
+            copy(i);
+        wait();
+    }
+
+    /* The next row, if there is one. */
+    __device__ void copy(int to)
+    {
+        const int lane = (int)threadIdx.x % WARP;
+        if (left-- > 0) {
+#pragma unroll
+            for (int t = 0; t < TIMES; t++) {
+                const bool there = exists >> t & 1;
+                if (lane + t * WARP < WIDTH * WORDS)
+                    copy_async(&ring.row[to][lane + t * WARP], there ? at + t * column_step : data, there);
+            }
+            at += row_step;
+        }
+        copy_commit();
+    }
+    __device__ void wait()
+    {
+        copy_wait<RING - 1>();
+        __syncwarp();
+    }
+
+    __device__ channel_pair<T> take(int j) const
+    {
+        return reinterpret_cast<const channel_pair<T> *>(ring.row[slot])[j * WARP + threadIdx.x % WARP];
+    }
+    __device__ void next_row()
+    {
+        __syncwarp();
+        copy(slot);
+        slot = (slot + 1) % RING;
+        wait();
+    }
+};
+
 /* The nine taps of the lane's two channels, in shared memory: in pieces that eight bytes are aligned for. */
 __device__ inline void load_taps(float (&tap)[18], const float *from)
 {
@@ -197,18 +277,12 @@ static inline bool has_unit_channels(const ttt_operand *x)
     return x->stride[3] == 1 || x->shape.size[3] == 1;
 }
 
-/* Whether every two channels are aligned as such. */
-static inline bool is_in_pairs(const ttt_operand *x)
+/* Whether every `count` channels are aligned as such. */
+static inline bool is_aligned(const ttt_operand *x, int count)
 {
-    return reinterpret_cast<uintptr_t>(x->data) % (2 * ttt_dtype_size(x->dtype)) == 0 &&
-           x->shape.size[3] % 2 == 0 && x->stride[0] % 2 == 0 && x->stride[1] % 2 == 0 &&
-           x->stride[2] % 2 == 0;
-}
-
-/* Calls f with the columns of a strip as a constant. */
-template <class F> ttt_status by_strip(const conv3x3_cut &cut, F f)
-{
-    return cut.strip == 1 ? f(std::integral_constant<int, 1>()) : f(std::integral_constant<int, STRIP>());
+    return reinterpret_cast<uintptr_t>(x->data) % (count * ttt_dtype_size(x->dtype)) == 0 &&
+           x->shape.size[3] % count == 0 && x->stride[0] % count == 0 && x->stride[1] % count == 0 &&
+           x->stride[2] % count == 0;
 }
 
 #endif

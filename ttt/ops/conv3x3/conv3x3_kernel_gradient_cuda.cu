@@ -163,7 +163,7 @@ static bool in_parts(const ttt_launch *launch, const parts &n)
 
 static conv3x3_cut cut_of(const ttt_launch *launch)
 {
-    return cut_pictures(launch->in[0].shape, is_in_pairs(&launch->in[0]) && is_in_pairs(&launch->in[1]));
+    return cut_pictures(launch->in[0].shape, is_aligned(&launch->in[0], 2) && is_aligned(&launch->in[1], 2));
 }
 
 static int64_t sums_of_part(const ttt_launch *launch)

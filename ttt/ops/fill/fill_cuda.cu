@@ -1,4 +1,4 @@
-/* "fill" on CUDA. */
+/* "fill" on CUDA: writes y. */
 #include "ttt/device/kernel.cuh"
 
 extern "C" {
@@ -7,10 +7,19 @@ extern "C" {
 
 enum { THREADS = 256 };
 
-static __global__ void fill(void *y, bool is_bf16, int64_t n, float value)
+/* Runs of 16 bytes, then what is left of n elements. */
+template <class T> static __global__ void fill(T *y, int64_t runs, int64_t n, float value)
 {
-    for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < n; i += (int64_t)gridDim.x * THREADS)
-        store_any(y, is_bf16, i, value);
+    constexpr int EACH = 16 / (int)sizeof(T);
+    const int64_t first = (int64_t)blockIdx.x * THREADS + threadIdx.x, step = (int64_t)gridDim.x * THREADS;
+    float run[EACH];
+#pragma unroll
+    for (int k = 0; k < EACH; k++)
+        run[k] = value;
+    for (int64_t i = first; i < runs; i += step)
+        store<EACH>(y + i * EACH, run);
+    for (int64_t i = runs * EACH + first; i < n; i += step)
+        y[i] = from_float<T>(value);
 }
 
 static ttt_status run(const ttt_launch *launch)
@@ -18,8 +27,12 @@ static ttt_status run(const ttt_launch *launch)
     const auto *attributes = static_cast<const ttt_fill_attributes *>(launch->attributes);
     const ttt_operand *y = &launch->out[0];
     const int64_t n = ttt_operand_elements(y);
-    return enqueue(launch, fill, grid_for(launch, n, THREADS), THREADS, 0, y->data, y->dtype == TTT_BF16, n,
-                   attributes->value);
+    return by_type(y->dtype, [&](auto to) {
+        using T = decltype(to);
+        const int64_t runs = reinterpret_cast<uintptr_t>(y->data) % 16 ? 0 : n / (16 / (int)sizeof(T));
+        return enqueue(launch, fill<T>, grid_for(launch, runs ? runs : n, THREADS), THREADS, 0,
+                       static_cast<T *>(y->data), runs, n, attributes->value);
+    });
 }
 
 extern "C" const ttt_implementation ttt_fill_cuda = {

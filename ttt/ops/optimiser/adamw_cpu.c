@@ -13,6 +13,7 @@ struct step {
     float size;                         /* rate / (1 - beta1^steps) */
     float deviation;                    /* 1 / sqrt(1 - beta2^steps) */
     float eps;
+    float average_weight; /* 1 - average_decay */
 };
 
 static float number(const ttt_launch *launch, enum ttt_adamw_input input)
@@ -41,26 +42,28 @@ static struct step step_of(const ttt_launch *launch, const ttt_adamw_options *op
         .size = (float)(rate / (1 - pow(options->beta1, steps))),
         .deviation = (float)(1 / sqrt(1 - pow(options->beta2, steps))),
         .eps = options->eps,
+        .average_weight = (float)(1 - options->average_decay),
     };
 }
 
-static float decay_of(const struct ttt_adamw_attributes *attributes, int parameter)
+static void update_average(float *restrict average, const float *restrict parameter, int64_t count,
+                           float weight)
 {
-    const struct ttt_adamw_group *group = attributes->groups;
-    while (parameter >= group->end)
-        group++;
-    return group->decay;
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        average[i] += weight * (parameter[i] - average[i]);
 }
 
 static void update_piece(const ttt_launch *launch, const struct ttt_piece *piece, const void *context)
 {
     const struct step step = *(const struct step *)context;
-    const ttt_operand *in = &launch->in[TTT_ADAMW_FIRST + TTT_ADAMW_EACH * piece->i];
+    const int each = ttt_adamw_each(launch->attributes);
+    const ttt_operand *in = &launch->in[TTT_ADAMW_FIRST + each * piece->i];
     float *restrict parameter = (float *)in[0].data + piece->start;
     const float *restrict gradient = (const float *)in[1].data + piece->start;
     float *restrict mean = (float *)in[2].data + piece->start;
     float *restrict variance = (float *)in[3].data + piece->start;
-    const float kept = (float)(1 - step.rate * (double)decay_of(launch->attributes, piece->i));
+    const float kept = (float)(1 - step.rate * (double)ttt_adamw_decay(launch->attributes, piece->i));
     const int64_t count = piece->count;
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
@@ -70,6 +73,9 @@ static void update_piece(const ttt_launch *launch, const struct ttt_piece *piece
         const float divisor = sqrtf(variance[i]) * step.deviation + step.eps;
         parameter[i] = parameter[i] * kept - step.size * (mean[i] / divisor);
     }
+    if (each > TTT_ADAMW_AVERAGE)
+        update_average((float *)in[TTT_ADAMW_AVERAGE].data + piece->start, parameter, count,
+                       step.average_weight);
 }
 
 static ttt_status run(const ttt_launch *launch)
@@ -82,7 +88,7 @@ static ttt_status run(const ttt_launch *launch)
         return TTT_OK;
     *steps += 1;
     const struct step step = step_of(launch, &attributes->options, (double)*steps);
-    ttt_for_each_piece(launch, TTT_ADAMW_FIRST, TTT_ADAMW_EACH, update_piece, &step);
+    ttt_for_each_piece(launch, TTT_ADAMW_FIRST, ttt_adamw_each(attributes), update_piece, &step);
     return TTT_OK;
 }
 

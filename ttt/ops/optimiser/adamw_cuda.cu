@@ -1,5 +1,5 @@
 /* AdamW on CUDA: one thread decides about the step and computes, in double, what all elements share; then
- * every element is read once (16 bytes) and written once (12 bytes).
+ * every element is read once (16 bytes, with an average 20) and written once (12, 16).
  */
 #include "ttt/ops/optimiser/pieces.cuh"
 
@@ -19,6 +19,7 @@ struct step {
     float size;                         /* rate / (1 - beta1^steps) */
     float deviation;                    /* 1 / sqrt(1 - beta2^steps) */
     float eps;
+    float average_weight; /* 1 - average_decay */
 };
 
 struct numbers {
@@ -45,38 +46,47 @@ static __global__ void begin_step(const numbers n, const ttt_adamw_options optio
     s->size = (float)(s->rate / (1 - pow(options.beta1, (double)steps)));
     s->deviation = (float)(1 / sqrt(1 - pow(options.beta2, (double)steps)));
     s->eps = options.eps;
+    s->average_weight = (float)(1 - options.average_decay);
 }
 
-/* A group is parameter, gradient, mean, variance; its value is the decay. */
+/* A group is parameter, gradient, mean, variance and perhaps average; its value is the decay.  The gradient
+ * alone is not written. */
+template <int EACH>
 static __global__ void __launch_bounds__(PIECE_THREADS)
-    update(const tensor_list<TTT_ADAMW_EACH> list, const step *of_all)
+    update(const __grid_constant__ passed_list<EACH> list, const step *of_all)
 {
     const step s = *of_all;
     if (!s.taken)
         return;
     const auto &group = group_of_block(list);
     const float kept = (float)(1 - s.rate * (double)group.value);
-    for_each_element<1 << 0 | 1 << 2 | 1 << 3>(group, [=](float(&x)[TTT_ADAMW_EACH]) {
+    for_each_element<~(1u << 1)>(group, [=](float(&x)[EACH]) {
         const float g = x[1] * s.clip;
         x[2] += s.mean_weight * (g - x[2]);
         x[3] = s.variance_decay * x[3] + s.variance_weight * g * g;
         const float divisor = sqrtf(x[3]) * s.deviation + s.eps;
         x[0] = x[0] * kept - s.size * (x[2] / divisor);
+        if constexpr (EACH > TTT_ADAMW_AVERAGE)
+            x[TTT_ADAMW_AVERAGE] += s.average_weight * (x[0] - x[TTT_ADAMW_AVERAGE]);
     });
-}
-
-static float decay_of(const ttt_adamw_attributes *attributes, int parameter)
-{
-    const ttt_adamw_group *group = attributes->groups;
-    while (parameter >= group->end)
-        group++;
-    return group->decay;
 }
 
 static size_t workspace(const ttt_launch *launch)
 {
     (void)launch;
     return sizeof(step);
+}
+
+static_assert(tensor_list<TTT_ADAMW_MOST_EACH>::most >= 412, "one launch for lact_nvs_l24's parameters");
+
+template <int EACH> static ttt_status update_all(const ttt_launch *launch, const step *of_all)
+{
+    const auto *attributes = static_cast<const ttt_adamw_attributes *>(launch->attributes);
+    return for_each_list<EACH>(
+        launch, TTT_ADAMW_FIRST, [&](int i) { return ttt_adamw_decay(attributes, i); },
+        [&](const auto &list, unsigned pieces, int64_t) {
+            return enqueue(launch, update<EACH>, pieces, PIECE_THREADS, 0, list, of_all);
+        });
 }
 
 static ttt_status run(const ttt_launch *launch)
@@ -87,11 +97,8 @@ static ttt_status run(const ttt_launch *launch)
                        number(TTT_ADAMW_STEPS), static_cast<float *>(launch->out[0].data)};
     step *of_all = static_cast<step *>(launch->workspace);
     TRY(enqueue(launch, begin_step, 1, 1, 0, n, attributes->options, of_all));
-    return for_each_list<TTT_ADAMW_EACH>(
-        launch, TTT_ADAMW_FIRST, [&](int i) { return decay_of(attributes, i); },
-        [&](const auto &list, unsigned pieces, int64_t) {
-            return enqueue(launch, update, pieces, PIECE_THREADS, 0, list, of_all);
-        });
+    return ttt_adamw_each(attributes) > TTT_ADAMW_AVERAGE ? update_all<TTT_ADAMW_MOST_EACH>(launch, of_all)
+                                                          : update_all<TTT_ADAMW_AVERAGE>(launch, of_all);
 }
 
 extern "C" const ttt_implementation ttt_adamw_cuda = {

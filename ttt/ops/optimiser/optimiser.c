@@ -1,4 +1,4 @@
-/* Gradient norm, moving averages, accumulation: builders, costs, tables. */
+/* Gradient norm, accumulation: builders, costs, tables. */
 #include "ttt/ops/optimiser/optimiser.h"
 
 #include <stdlib.h>
@@ -79,28 +79,6 @@ static int pair_up(ttt_graph *g, const char *op, const ttt_tensor *variables, co
     return n;
 }
 
-void ttt_moving_average(ttt_graph *g, const ttt_tensor *averages, const ttt_tensor *parameters, int count,
-                        ttt_tensor taken, double decay)
-{
-    if (!(decay >= 0 && decay <= 1)) {
-        ttt_graph_fail(g, TTT_ARGUMENT, "moving_average: decay %g is not between 0 and 1", decay);
-        return;
-    }
-    if (ttt_shape_elements(ttt_shape_of(g, taken)) != 1 || !ttt_exists(taken)) {
-        ttt_graph_fail(g, TTT_SHAPE, "moving_average: taken must have one element");
-        return;
-    }
-    ttt_tensor *inputs = ttt_tensor_list(g, 1 + 2 * count);
-    if (!inputs)
-        return;
-    const struct ttt_moving_average_attributes attributes = {.decay = decay};
-    inputs[0] = taken;
-    const int n = pair_up(g, "moving_average", averages, parameters, count, inputs + 1);
-    if (n > 0)
-        ttt_node_add(g, &ttt_op_moving_average, &attributes, inputs, 1 + n, NULL, 0, NULL);
-    free(inputs);
-}
-
 static void accumulate(ttt_graph *g, const char *what, const ttt_tensor *sums, const ttt_tensor *x, int count,
                        bool anew)
 {
@@ -140,13 +118,6 @@ static ttt_cost norm_cost(const ttt_launch *launch)
     return (ttt_cost){.flops = 2 * elements, .bytes = 4 * elements};
 }
 
-/* Two tensors read and one written; three operations an element. */
-static ttt_cost average_cost(const ttt_launch *launch)
-{
-    const double elements = (double)ttt_elements_of_all(launch, 1, 2);
-    return (ttt_cost){.flops = 3 * elements, .bytes = 12 * elements};
-}
-
 static ttt_cost accumulate_cost(const ttt_launch *launch)
 {
     const struct ttt_accumulate_attributes *attributes = launch->attributes;
@@ -168,20 +139,12 @@ static ttt_cost clear_cost(const ttt_launch *launch)
 
 static const ttt_implementation *const norm_rows[] = {&ttt_gradient_norm_cpu,
                                                       TTT_CUDA_ROW(&ttt_gradient_norm_cuda) NULL};
-static const ttt_implementation *const average_rows[] = {&ttt_moving_average_cpu,
-                                                         TTT_CUDA_ROW(&ttt_moving_average_cuda) NULL};
 static const ttt_implementation *const accumulate_rows[] = {&ttt_accumulate_cpu,
                                                             TTT_CUDA_ROW(&ttt_accumulate_cuda) NULL};
 static const ttt_implementation *const clear_rows[] = {&ttt_clear_cpu, TTT_CUDA_ROW(&ttt_clear_cuda) NULL};
 
 const ttt_operator ttt_op_gradient_norm = {
     .name = "gradient_norm", .cost = norm_cost, .implementations = norm_rows};
-
-const ttt_operator ttt_op_moving_average = {.name = "moving_average",
-                                            .attribute_size = sizeof(struct ttt_moving_average_attributes),
-                                            .cost = average_cost,
-                                            .has_effect = true,
-                                            .implementations = average_rows};
 
 const ttt_operator ttt_op_accumulate = {.name = "accumulate",
                                         .attribute_size = sizeof(struct ttt_accumulate_attributes),

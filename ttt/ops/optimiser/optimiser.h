@@ -1,4 +1,4 @@
-/* The end of a training step: gradient norm, AdamW with clipping and skipping, averages, accumulation.
+/* The end of a training step: gradient norm, AdamW with clipping, skipping and averages; accumulation.
  *
  * All of them go over every parameter in one node.  Those with effects write the variables they are given.
  */
@@ -14,8 +14,9 @@ ttt_tensor ttt_gradient_norm(ttt_graph *g, const ttt_tensor *gradients, int coun
 /* One parameter with what AdamW keeps for it; all f32, of one shape. */
 typedef struct ttt_adamw_parameter {
     ttt_tensor parameter;      /* variable */
-    ttt_tensor gradient;       /* any tensor; TTT_NONE leaves the parameter as it is, without decay */
+    ttt_tensor gradient;       /* any tensor; TTT_NONE leaves all of these as they are, without decay */
     ttt_tensor mean, variance; /* variables: running means of the gradient and of its square */
+    ttt_tensor average;        /* variable: moving average of the parameter, where averages are taken */
     float weight_decay;        /* at most TTT_ADAMW_DECAYS different values among all parameters */
 } ttt_adamw_parameter;
 
@@ -24,11 +25,13 @@ typedef struct ttt_adamw_parameter {
 typedef struct ttt_adamw_options {
     double beta1, beta2; /* 1 - beta2 of an f32 would be off by 1e-5 */
     float eps;
-    float clip;      /* gradients are scaled by min(1, clip / (norm + 1e-6)); 0: never */
-    float skip_over; /* the step is skipped when norm > skip_over * clip; 0: never */
+    float clip;           /* gradients are scaled by min(1, clip / (norm + 1e-6)); 0: never */
+    float skip_over;      /* the step is skipped when norm > skip_over * clip; 0: never */
+    double average_decay; /* of the parameters' moving averages; 0: none are taken */
 } ttt_adamw_options;
 
-/* p -= lr * (decay * p + m_hat / (sqrt(v_hat) + eps)), with bias corrections for the steps taken so far.
+/* p -= lr * (decay * p + m_hat / (sqrt(v_hat) + eps)), with bias corrections for the steps taken so far;
+ * then, where averages are taken, average += (1 - average_decay) * (p - average).
  *
  * norm   (1)  from ttt_gradient_norm
  * loss   (1)  the step is skipped, all variables untouched, when loss or norm is not finite
@@ -41,10 +44,6 @@ typedef struct ttt_adamw_options {
  */
 ttt_tensor ttt_adamw(ttt_graph *g, const ttt_adamw_parameter *parameters, int count, ttt_tensor norm,
                      ttt_tensor loss, ttt_tensor rate, ttt_tensor steps, ttt_adamw_options options);
-
-/* average += (1 - decay) * (parameter - average), for each pair of variables, when taken (1) is not 0. */
-void ttt_moving_average(ttt_graph *g, const ttt_tensor *averages, const ttt_tensor *parameters, int count,
-                        ttt_tensor taken, double decay);
 
 /* sum += x, for each pair; sums are variables, x any tensors or TTT_NONE for zero. */
 void ttt_accumulate(ttt_graph *g, const ttt_tensor *sums, const ttt_tensor *x, int count);

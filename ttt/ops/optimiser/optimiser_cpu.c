@@ -1,4 +1,4 @@
-/* Gradient norm, moving averages, accumulation on the CPU. */
+/* Gradient norm, accumulation on the CPU. */
 #include <math.h>
 #include <string.h>
 
@@ -32,27 +32,6 @@ static ttt_status norm_run(const ttt_launch *launch)
     for (int64_t i = 0; i < chunks; i++)
         total += sums[i];
     *(float *)launch->out[0].data = (float)sqrt(total);
-    return TTT_OK;
-}
-
-static void average_piece(const ttt_launch *launch, const struct ttt_piece *piece, const void *context)
-{
-    const ttt_operand *pair = &launch->in[1 + 2 * piece->i];
-    float *restrict average = (float *)pair[0].data + piece->start;
-    const float *restrict parameter = (const float *)pair[1].data + piece->start;
-    const int64_t count = piece->count;
-    const float weight = *(const float *)context;
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-        average[i] += weight * (parameter[i] - average[i]);
-}
-
-static ttt_status average_run(const ttt_launch *launch)
-{
-    const struct ttt_moving_average_attributes *attributes = launch->attributes;
-    const float weight = (float)(1 - attributes->decay);
-    if (*(const float *)launch->in[0].data != 0)
-        ttt_for_each_piece(launch, 1, 2, average_piece, &weight);
     return TTT_OK;
 }
 
@@ -100,9 +79,6 @@ const ttt_implementation ttt_gradient_norm_cpu = {.name = "cpu",
                                                   .supports = ttt_all_contiguous_f32,
                                                   .workspace = norm_workspace,
                                                   .run = norm_run};
-
-const ttt_implementation ttt_moving_average_cpu = {
-    .name = "cpu", .device = TTT_CPU, .supports = ttt_all_contiguous_f32, .run = average_run};
 
 const ttt_implementation ttt_accumulate_cpu = {
     .name = "cpu", .device = TTT_CPU, .supports = ttt_all_contiguous_f32, .run = accumulate_run};

@@ -1,4 +1,4 @@
-/* Gradient norm, moving averages, accumulation on CUDA. */
+/* Gradient norm, accumulation on CUDA. */
 #include "ttt/ops/optimiser/pieces.cuh"
 
 extern "C" {
@@ -13,7 +13,8 @@ static float no_value(int)
 }
 
 /* A sum of squares for each piece, in double: squares of f32 may leave its range. */
-static __global__ void __launch_bounds__(PIECE_THREADS) add_squares(const tensor_list<1> list, double *sums)
+static __global__ void __launch_bounds__(PIECE_THREADS)
+    add_squares(const __grid_constant__ passed_list<1> list, double *sums)
 {
     double sum = 0;
     for_each_element<0>(group_of_block(list), [&](float(&x)[1]) { sum += (double)x[0] * (double)x[0]; });
@@ -57,28 +58,12 @@ static ttt_status norm_run(const ttt_launch *launch)
 }
 
 static __global__ void __launch_bounds__(PIECE_THREADS)
-    average(const tensor_list<2> list, const float *taken, float weight)
-{
-    if (*taken != 0)
-        for_each_element<1 << 0>(group_of_block(list), [=](float(&x)[2]) { x[0] += weight * (x[1] - x[0]); });
-}
-
-static ttt_status average_run(const ttt_launch *launch)
-{
-    const auto *attributes = static_cast<const ttt_moving_average_attributes *>(launch->attributes);
-    const float *taken = static_cast<const float *>(launch->in[0].data);
-    return for_each_list<2>(launch, 1, no_value, [&](const auto &list, unsigned pieces, int64_t) {
-        return enqueue(launch, average, pieces, PIECE_THREADS, 0, list, taken,
-                       (float)(1 - attributes->decay));
-    });
-}
-
-static __global__ void __launch_bounds__(PIECE_THREADS) accumulate(const tensor_list<2> list)
+    accumulate(const __grid_constant__ passed_list<2> list)
 {
     for_each_element<1 << 0>(group_of_block(list), [=](float(&x)[2]) { x[0] += x[1]; });
 }
 
-static __global__ void __launch_bounds__(PIECE_THREADS) assign(const tensor_list<2> list)
+static __global__ void __launch_bounds__(PIECE_THREADS) assign(const __grid_constant__ passed_list<2> list)
 {
     for_each_element<1 << 0>(group_of_block(list), [=](float(&x)[2]) { x[0] = x[1]; });
 }
@@ -91,7 +76,7 @@ static ttt_status accumulate_run(const ttt_launch *launch)
     });
 }
 
-static __global__ void __launch_bounds__(PIECE_THREADS) clear(const tensor_list<1> list)
+static __global__ void __launch_bounds__(PIECE_THREADS) clear(const __grid_constant__ passed_list<1> list)
 {
     for_each_element<1 << 0>(group_of_block(list), [=](float(&x)[1]) { x[0] = 0; });
 }
@@ -109,13 +94,6 @@ extern "C" const ttt_implementation ttt_gradient_norm_cuda = {
     .supports = ttt_all_contiguous_f32,
     .workspace = norm_workspace,
     .run = norm_run,
-};
-
-extern "C" const ttt_implementation ttt_moving_average_cuda = {
-    .name = "cuda",
-    .device = TTT_CUDA,
-    .supports = ttt_all_contiguous_f32,
-    .run = average_run,
 };
 
 extern "C" const ttt_implementation ttt_accumulate_cuda = {

@@ -7,15 +7,14 @@
 
 /* gradient_norm: inputs are the gradients; output (1). */
 
-/* adamw: inputs norm, loss, rate, steps, then parameter, gradient, mean, variance for each parameter;
- * output (1), whether the step was taken. */
+/* adamw: inputs norm, loss, rate, steps, then parameter, gradient, mean, variance and, where averages are
+ * taken, average for each parameter; output (1), whether the step was taken. */
 enum ttt_adamw_input {
     TTT_ADAMW_NORM,
     TTT_ADAMW_LOSS,
     TTT_ADAMW_RATE,
     TTT_ADAMW_STEPS,
-    TTT_ADAMW_FIRST,    /* the first parameter */
-    TTT_ADAMW_EACH = 4, /* inputs for each */
+    TTT_ADAMW_FIRST, /* the first parameter */
 };
 
 /* Parameters of one decay stand together: those from the last group's end to `end` decay by `decay`. */
@@ -29,10 +28,21 @@ struct ttt_adamw_attributes {
     struct ttt_adamw_group groups[TTT_ADAMW_DECAYS];
 };
 
-/* moving_average: inputs taken, then average, parameter for each pair; no output. */
-struct ttt_moving_average_attributes {
-    double decay;
-};
+/* Inputs for each parameter, and the last of them where averages are taken. */
+enum { TTT_ADAMW_AVERAGE = 4, TTT_ADAMW_MOST_EACH };
+static inline int ttt_adamw_each(const struct ttt_adamw_attributes *attributes)
+{
+    return attributes->options.average_decay > 0 ? TTT_ADAMW_MOST_EACH : TTT_ADAMW_AVERAGE;
+}
+
+/* The decay of the i-th parameter that is listed. */
+static inline float ttt_adamw_decay(const struct ttt_adamw_attributes *attributes, int i)
+{
+    const struct ttt_adamw_group *group = attributes->groups;
+    while (i >= group->end)
+        group++;
+    return group->decay;
+}
 
 /* accumulate: inputs sum, x for each pair; clear: inputs are the variables; no outputs. */
 struct ttt_accumulate_attributes {
@@ -41,18 +51,15 @@ struct ttt_accumulate_attributes {
 
 extern const ttt_operator ttt_op_gradient_norm;
 extern const ttt_operator ttt_op_adamw;
-extern const ttt_operator ttt_op_moving_average;
 extern const ttt_operator ttt_op_accumulate;
 extern const ttt_operator ttt_op_clear;
 
 extern const ttt_implementation ttt_gradient_norm_cpu;
 extern const ttt_implementation ttt_adamw_cpu;
-extern const ttt_implementation ttt_moving_average_cpu;
 extern const ttt_implementation ttt_accumulate_cpu;
 extern const ttt_implementation ttt_clear_cpu;
 extern const ttt_implementation ttt_gradient_norm_cuda;
 extern const ttt_implementation ttt_adamw_cuda;
-extern const ttt_implementation ttt_moving_average_cuda;
 extern const ttt_implementation ttt_accumulate_cuda;
 extern const ttt_implementation ttt_clear_cuda;
 

@@ -1,7 +1,7 @@
 /* Work over the elements of many tensors on CUDA: blocks, each over a piece of one tensor.
  *
- * Where the tensors lie travels in the kernel's parameters, so nothing is uploaded and a launch is all there
- * is; of very many tensors, some launches.
+ * Where the tensors lie travels in the kernel's parameters, so nothing is uploaded and one launch is all
+ * there is, for the some hundreds of tensors that a model has; of very many, some launches.
  */
 #ifndef TTT_OPS_OPTIMISER_PIECES_CUH
 #define TTT_OPS_OPTIMISER_PIECES_CUH
@@ -11,7 +11,7 @@
 enum {
     PIECE = 4096, /* elements: enough to hide a block's start, few enough to balance multiprocessors */
     PIECE_THREADS = 256,
-    LIST_BYTES = 3840, /* of the 4096 that all drivers pass to a kernel */
+    LIST_BYTES = 32700, /* of the 32764 that CUDA passes to a kernel from 12.1 on */
 };
 
 /* EACH tensors of one length that belong together, such as a parameter and its gradient. */
@@ -27,6 +27,13 @@ template <int EACH> struct tensor_list {
     int count;
     tensor_group<EACH> group[most];
 };
+
+/* A list as a kernel's parameter; the emulator's threads, with small stacks, share one. */
+#ifdef TTT_CUDA_EMULATED
+template <int EACH> using passed_list = const tensor_list<EACH> &;
+#else
+template <int EACH> using passed_list = tensor_list<EACH>;
+#endif
 
 /* ---- host ---- */
 
