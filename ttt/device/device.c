@@ -52,7 +52,10 @@ static ttt_status no_such_device(const char *name)
 #ifdef TTT_HAVE_CUDA
     return ttt_fail(TTT_ARGUMENT, "there is no device '%s'; this machine has: %s", name, there);
 #else
-    return ttt_fail(TTT_ARGUMENT, "there is no device '%s'; this build, without CUDA, has: %s", name, there);
+    return ttt_fail(TTT_ARGUMENT,
+                    "there is no device '%s'; this build, without CUDA, has: %s (for GPUs configure it with "
+                    "-DTTT_CUDA=ON)",
+                    name, there);
 #endif
 }
 
