@@ -155,10 +155,16 @@ cudaError_t cudaPeekAtLastError(void)
     return cudaSuccess;
 }
 
-/* As with a GPU, none is seen where CUDA_VISIBLE_DEVICES names none. */
+/* As with a GPU, none is seen where CUDA_VISIBLE_DEVICES names none, or the driver is of a major version
+ * before that of the program, or is not there. */
 cudaError_t cudaGetDeviceCount(int *count)
 {
     const char *visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    int driver;
+    *count = 0;
+    cudaDriverGetVersion(&driver);
+    if (driver / 1000 < CUDART_VERSION / 1000)
+        return cudaErrorInsufficientDriver;
     *count = visible && !*visible ? 0 : 1;
     return *count ? cudaSuccess : cudaErrorNoDevice;
 }
@@ -217,7 +223,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
 cudaError_t cudaDriverGetVersion(int *version)
 {
     const long driver = emulated_switch("EMULATED_DRIVER");
-    *version = driver ? (int)driver : CUDART_VERSION;
+    *version = driver < 0 ? 0 : driver ? (int)driver : CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *version)

@@ -36,10 +36,31 @@ int ttt_cuda_capability(const ttt_device *device)
     return cuda_of(device)->capability;
 }
 
-int ttt_cuda_count(void)
+/* Why devices cannot be counted; TTT_OK where that means that there are none.  A driver that is too old
+ * counts none itself, so its version is the first thing to ask for; without a driver that is 0, and otherwise
+ * 1000 * major + 10 * minor. */
+static ttt_status uncounted(cudaError_t error)
 {
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+    int driver = 0, needed = 0;
+    TRY(ttt_cuda_check(cudaDriverGetVersion(&driver), "asking the driver's version"));
+    TRY(ttt_cuda_check(cudaRuntimeGetVersion(&needed), "asking CUDA's version"));
+    if (!driver || error == cudaErrorNoDevice)
+        return TTT_OK;
+    if (error != cudaErrorInsufficientDriver)
+        return ttt_cuda_check(error, "counting devices");
+    return ttt_fail(
+        TTT_DEVICE,
+        "the driver serves CUDA up to %d.%d, and this program needs %d.%d: install a newer driver",
+        driver / 1000, driver % 1000 / 10, needed / 1000, needed % 1000 / 10);
+}
+
+ttt_status ttt_cuda_count(int *count)
+{
+    const cudaError_t error = cudaGetDeviceCount(count);
+    if (!error)
+        return TTT_OK;
+    *count = 0;
+    return uncounted(error);
 }
 
 static int64_t cuda_memory_free(const ttt_device *device)
@@ -271,20 +292,6 @@ static const struct ttt_device_operations cuda_operations = {
     .forget = cuda_forget,
 };
 
-/* CUDA numbers its versions 1000 * major + 10 * minor. */
-static ttt_status check_driver(void)
-{
-    int driver = 0, needed = 0;
-    TRY(ttt_cuda_check(cudaDriverGetVersion(&driver), "asking the driver's version"));
-    TRY(ttt_cuda_check(cudaRuntimeGetVersion(&needed), "asking CUDA's version"));
-    if (driver / 1000 >= needed / 1000)
-        return TTT_OK;
-    return ttt_fail(
-        TTT_DEVICE,
-        "the driver serves CUDA up to %d.%d, and this program needs %d.%d: install a newer driver",
-        driver / 1000, driver % 1000 / 10, needed / 1000, needed % 1000 / 10);
-}
-
 static void describe(struct cuda *cuda, const struct cudaDeviceProp *p)
 {
     cuda->multiprocessors = p->multiProcessorCount;
@@ -301,7 +308,6 @@ enum { OLDEST_CAPABILITY = 80 }; /* Ampere: the first with bf16 and asynchronous
 static ttt_status open_device(struct cuda *cuda, int index)
 {
     struct cudaDeviceProp properties;
-    TRY(check_driver());
     TRY(ttt_cuda_check(cudaSetDevice(index), "choosing the device"));
     TRY(ttt_cuda_check(cudaGetDeviceProperties(&properties, index), "asking for the device's properties"));
     describe(cuda, &properties);

@@ -8,9 +8,10 @@
 #include "ttt/device/device_internal.h"
 
 #ifndef TTT_HAVE_CUDA
-int ttt_cuda_count(void)
+ttt_status ttt_cuda_count(int *count)
 {
-    return 0;
+    *count = 0;
+    return TTT_OK;
 }
 
 ttt_status ttt_cuda_open(int index, ttt_device **device)
@@ -23,13 +24,19 @@ ttt_status ttt_cuda_open(int index, ttt_device **device)
 
 bool ttt_device_at(int i, char name[TTT_DEVICE_NAME])
 {
+    int count = 0;
+    ttt_status uncounted = ttt_cuda_count(&count);
+    bool there = true;
     if (i == 0)
         snprintf(name, TTT_DEVICE_NAME, "cpu");
-    else if (i > 0 && i <= ttt_cuda_count())
+    else if (i == 1 && uncounted)
+        snprintf(name, TTT_DEVICE_NAME, "cuda");
+    else if (i > 0 && i <= count)
         snprintf(name, TTT_DEVICE_NAME, "cuda:%d", i - 1);
     else
-        return false;
-    return true;
+        there = false;
+    ttt_status_free(uncounted);
+    return there;
 }
 
 /* The number behind "cuda:", 0 for "cuda" alone; -1 for another name. */
@@ -64,10 +71,10 @@ ttt_status ttt_device_open(const char *name, int threads, ttt_device **device)
     *device = NULL;
     if (!strcmp(name, "cpu"))
         return ttt_cpu_open(threads, device);
-    int index = cuda_index(name);
-    if (index < 0 || index >= ttt_cuda_count())
-        return no_such_device(name);
-    return ttt_cuda_open(index, device);
+    int index = cuda_index(name), count = 0;
+    if (index >= 0)
+        TRY(ttt_cuda_count(&count));
+    return index >= 0 && index < count ? ttt_cuda_open(index, device) : no_such_device(name);
 }
 
 void ttt_device_close(ttt_device *device)

@@ -21,7 +21,8 @@ typedef struct ttt_device ttt_device;
 /* Opens "cpu", with `threads` compute threads (0: one per core available to the process), or "cuda:1", or
  * "cuda" for the first one.
  * Fails with TTT_ARGUMENT for a device that is not there; the text names those that are.  Fails with
- * TTT_DEVICE for a driver older than the CUDA this build needs, with both versions.
+ * TTT_DEVICE for a driver older than the CUDA this build needs, with both versions, or in CUDA's words where
+ * it cannot say what is there.
  * Opening the CPU sets a threaded BLAS to one thread for the process: operators split the work themselves. */
 ttt_status ttt_device_open(const char *name, int threads, ttt_device **device);
 void ttt_device_close(ttt_device *device);

@@ -48,8 +48,8 @@ struct ttt_device {
 /* Opens the host's processors. */
 ttt_status ttt_cpu_open(int threads, ttt_device **device);
 
-/* Opens GPU number `index`, and says how many there are (0 where there is no driver). */
+/* Opens GPU number `index`, and says how many there are: 0 where there is no driver, and on failure. */
 ttt_status ttt_cuda_open(int index, ttt_device **device);
-int ttt_cuda_count(void);
+ttt_status ttt_cuda_count(int *count);
 
 #endif
