@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -27,6 +28,8 @@ struct {
     {cudaErrorInitializationError, "cudaErrorInitializationError", "initialization error"},
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
     {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient"},
+    {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable",
+     "CUDA-capable device(s) is/are busy or unavailable"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
@@ -58,6 +61,7 @@ size_t memory_line(const char *name)
 
 std::map<const char *, size_t> pinned, on_device; /* what is allocated, by address */
 long launches;
+std::atomic<long> calls; /* that fail on a device that was lost */
 
 size_t memory_total()
 {
@@ -83,6 +87,8 @@ bool is_left(size_t bytes)
 cudaError_t allocate(void **memory, size_t bytes, std::map<const char *, size_t> &blocks)
 {
     *memory = nullptr;
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     if (!bytes)
         return cudaSuccess;
     if (!is_left(bytes) || posix_memalign(memory, memory_alignment, bytes))
@@ -131,6 +137,18 @@ cudaError_t emulated_failure(void)
     return failing && launches >= failing ? cudaErrorIllegalAddress : cudaSuccess;
 }
 
+bool emulated_is_lost(void)
+{
+    const long lost = emulated_switch("EMULATED_LOST");
+    return lost && calls >= lost;
+}
+
+cudaError_t emulated_call(void)
+{
+    calls++;
+    return emulated_is_lost() ? cudaErrorDevicesUnavailable : cudaSuccess;
+}
+
 const char *cudaGetErrorString(cudaError_t error)
 {
     for (const auto &entry : errors)
@@ -162,6 +180,8 @@ cudaError_t cudaGetDeviceCount(int *count)
     const char *visible = std::getenv("CUDA_VISIBLE_DEVICES");
     int driver;
     *count = 0;
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     cudaDriverGetVersion(&driver);
     if (driver / 1000 < CUDART_VERSION / 1000)
         return cudaErrorInsufficientDriver;
@@ -236,7 +256,7 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     *available = memory_free();
     *total = memory_total();
-    return cudaSuccess;
+    return emulated_call();
 }
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
