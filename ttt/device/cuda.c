@@ -156,19 +156,9 @@ static ttt_status cuda_uploads_done(ttt_device *device)
     return ttt_cuda_check(cudaStreamSynchronize(cuda_of(device)->uploads), "waiting for uploads");
 }
 
-/* Waiting reports what failed of all that was launched.  A kernel that fails takes its context along, so that
- * nothing can be asked, or tried again, to find which of a recording it was. */
-static ttt_status waited_for(const ttt_device *device, cudaError_t error)
-{
-    ttt_status status = ttt_cuda_check(error, "waiting for the device");
-    return status && cuda_of(device)->replays
-               ? ttt_within(status, "a recorded step (TTT_ONE_BY_ONE=1 names the operator that fails)")
-               : status;
-}
-
 static ttt_status cuda_synchronize(ttt_device *device)
 {
-    return waited_for(device, cudaStreamSynchronize(cuda_of(device)->stream));
+    return ttt_cuda_check(cudaStreamSynchronize(cuda_of(device)->stream), "waiting for the device");
 }
 
 static ttt_status cuda_upload(ttt_device *device, void *to, const void *from_host, size_t bytes)
@@ -203,7 +193,6 @@ static ttt_status cuda_record_end(ttt_device *device, ttt_recording **recording)
 
 static ttt_status cuda_replay(ttt_device *device, const ttt_recording *recording)
 {
-    cuda_of(device)->replays = true;
     return ttt_cuda_check(cudaGraphLaunch((cudaGraphExec_t)recording, cuda_of(device)->stream),
                           "launching a CUDA graph");
 }
@@ -235,7 +224,7 @@ static ttt_status cuda_elapsed(ttt_device *device, int from, int to, double *sec
 
 static ttt_status cuda_reach(ttt_device *device, int i)
 {
-    return waited_for(device, cudaEventSynchronize(cuda_of(device)->marks[i]));
+    return ttt_cuda_check(cudaEventSynchronize(cuda_of(device)->marks[i]), "waiting for the device");
 }
 
 static void cuda_close(ttt_device *device)
@@ -331,6 +320,7 @@ ttt_status ttt_cuda_open(int index, ttt_device **device)
     snprintf(cuda->device.name, sizeof cuda->device.name, "cuda:%d", index);
     ttt_status status = open_device(cuda, index);
     if (status) {
+        status = ttt_device_within(&cuda->device, status);
         cuda_close(&cuda->device);
         return status;
     }

@@ -43,6 +43,7 @@ struct ttt_device {
     char description[160];
     int threads;
     size_t shared_memory;
+    bool replaying; /* recordings, since it was last waited for */
 };
 
 /* Opens the host's processors. */

@@ -276,6 +276,7 @@ static ttt_status weigh(ttt_plan *plan, int64_t limit)
     int64_t room = limit ? limit : ttt_device_memory_free(plan->device);
     if (wanted <= room)
         return TTT_OK;
+    TRY(ttt_device_synchronize(plan->device)); /* one that is lost has no memory free */
     return ttt_fail(
         TTT_MEMORY,
         "the plan needs %.1f MiB on %s (%.1f MiB of variables, %.1f MiB of activations) and %s %.1f MiB",
