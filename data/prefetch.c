@@ -183,16 +183,16 @@ struct prefetch_times prefetch_times(struct prefetch *prefetch)
     return times;
 }
 
-/* The memory of a slot, cleared; NULL when there is none. */
-static void *take_memory(const struct prefetch_options *options)
+/* The memory of a slot, cleared. */
+static ttt_status take_memory(const struct prefetch_options *options, void **memory)
 {
-    void *memory = NULL;
-    if (!options->device)
-        return calloc(1, options->slot_bytes);
-    ttt_status_free(ttt_device_allocate_host(options->device, options->slot_bytes, &memory));
-    if (memory)
-        memset(memory, 0, options->slot_bytes);
-    return memory;
+    if (!options->device) {
+        *memory = calloc(1, options->slot_bytes);
+        return *memory ? TTT_OK : ttt_fail(TTT_MEMORY, "not enough memory");
+    }
+    TRY(ttt_device_allocate_host(options->device, options->slot_bytes, memory));
+    memset(*memory, 0, options->slot_bytes);
+    return TTT_OK;
 }
 
 static void give_memory(const struct prefetch_options *options, void *memory)
@@ -205,13 +205,14 @@ static void give_memory(const struct prefetch_options *options, void *memory)
 
 static ttt_status make_slots(struct prefetch *prefetch)
 {
+    ttt_status status = TTT_OK;
     prefetch->slots = calloc((size_t)prefetch->slot_count, sizeof(*prefetch->slots));
-    bool made = prefetch->slots != NULL;
-    for (int i = 0; made && i < prefetch->slot_count; i++)
-        made = (prefetch->slots[i].memory = take_memory(&prefetch->options)) != NULL;
-    return made ? TTT_OK
-                : ttt_fail(TTT_MEMORY, "not enough memory for %d batches of %.1f MB in the loader",
-                           prefetch->slot_count, (double)prefetch->options.slot_bytes / 1e6);
+    if (!prefetch->slots)
+        return ttt_fail(TTT_MEMORY, "not enough memory for a loader");
+    for (int i = 0; i < prefetch->slot_count && !status; i++)
+        status = take_memory(&prefetch->options, &prefetch->slots[i].memory);
+    return ttt_within(status, "the loader's %d batches of %.1f MB", prefetch->slot_count,
+                      (double)prefetch->options.slot_bytes / 1e6);
 }
 
 /* Signals are left to the threads of the program itself. */

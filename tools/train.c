@@ -28,6 +28,8 @@ static const char help[] = "usage: ttt train CONFIG [key=value ...] [--device NA
                            "goes on with a run that was\n"
                            "stopped, and ends with the weights it would have had.  Ctrl-C and SIGTERM finish "
                            "the step, save, and exit 0.\n"
+                           "Where a GPU fails, TTT_ONE_BY_ONE=1 in the environment names the operator, "
+                           "at a slower pace.\n"
                            "\n"
                            "  --device NAME  cpu, cuda or cuda:1: short for device.name=NAME\n"
                            "  --dtype TYPE   f32 or bf16, of activations: short for device.dtype=TYPE\n"

@@ -295,11 +295,10 @@ static void report_progress(struct run *run, const struct step_result *result, d
 }
 
 /* A device that fails says where it was: in the middle of a recorded step no node is known. */
-static ttt_status within_step(const struct run *run, int64_t step, ttt_status status)
+static ttt_status within_step(int64_t step, ttt_status status)
 {
     return status && ttt_status_code(status) == TTT_DEVICE
-               ? ttt_within(status, "step %lld on %s", (long long)step + 1,
-                            ttt_device_name(ttt_store_device(run->store)))
+               ? ttt_within(status, "step %lld", (long long)step + 1)
                : status;
 }
 
@@ -307,9 +306,8 @@ static ttt_status launch_step(struct run *run)
 {
     if (run->launched == run->done)
         run->began = ttt_seconds();
-    TRY(within_step(run, run->launched,
-                    train_step_launch(&run->step, run->task, run->launched,
-                                      schedule_rate(&run->schedule, run->launched))));
+    TRY(within_step(run->launched, train_step_launch(&run->step, run->task, run->launched,
+                                                     schedule_rate(&run->schedule, run->launched))));
     run->launched++;
     return TTT_OK;
 }
@@ -317,7 +315,7 @@ static ttt_status launch_step(struct run *run)
 static ttt_status finish_step(struct run *run)
 {
     struct step_result result;
-    TRY(within_step(run, run->done, train_step_finish(&run->step, &result)));
+    TRY(within_step(run->done, train_step_finish(&run->step, &result)));
     const double now = ttt_seconds(), seconds = now - run->began,
                  rate = schedule_rate(&run->schedule, run->done);
     run->began = now;

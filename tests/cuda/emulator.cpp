@@ -310,6 +310,8 @@ void emulated_run(dim3 grid, dim3 threads, size_t shared_bytes, const std::funct
 
 cudaError_t emulate_launch(dim3 grid, dim3 threads, size_t shared_bytes, std::function<void()> kernel)
 {
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     if (!can_launch(grid, threads, shared_bytes))
         return cudaErrorInvalidConfiguration;
     if (!emulated_record([=] { emulated_run(grid, threads, shared_bytes, kernel); }))

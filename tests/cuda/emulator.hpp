@@ -78,6 +78,11 @@ size_t emulated_shared_limit();
 void emulated_count_launch(void);
 cudaError_t emulated_failure(void);
 
+/* Counts a call; what a device that was lost answers, to this one and to every one after it.  What it was
+ * given before is not done any more. */
+cudaError_t emulated_call(void);
+bool emulated_is_lost(void);
+
 /* Fills all __shared__ variables of the program with NaN bytes. */
 void emulated_poison_shared();
 

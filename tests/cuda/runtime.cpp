@@ -44,6 +44,8 @@ void do_next(cudaStream_t stream)
 }
 void drain(cudaStream_t stream)
 {
+    if (emulated_is_lost())
+        stream->later.clear();
     while (!stream->later.empty())
         do_next(stream);
 }
@@ -61,6 +63,8 @@ void drain_until(const CUevent_st *event, long reached)
 /* Waiting for work that is only being recorded is an error, and spoils the recording. */
 cudaError_t wait()
 {
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     if (!capture.graph)
         return emulated_failure();
     capture.broken = true;
@@ -69,8 +73,7 @@ cudaError_t wait()
 
 cudaError_t wait_for(cudaStream_t stream)
 {
-    const cudaError_t error = wait();
-    if (error == cudaErrorStreamCaptureUnsupported)
+    if (const cudaError_t error = wait())
         return error;
     if (stream)
         drain(stream);
@@ -82,6 +85,8 @@ cudaError_t wait_for(cudaStream_t stream)
 /* Does work, or keeps it for later. */
 cudaError_t perform(cudaStream_t stream, const std::function<void()> &work)
 {
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     if (capture.graph)
         capture.graph->work.push_back(work);
     else if (stream && emulated_switch("EMULATED_LATE"))
@@ -97,7 +102,7 @@ bool emulated_record(const std::function<void()> &work)
 {
     const bool late = emulated_switch("EMULATED_LATE") && !streams.empty();
     if (capture.graph || late)
-        perform(late ? streams.front() : nullptr, work);
+        (void)perform(late ? streams.front() : nullptr, work);
     return capture.graph || late;
 }
 
@@ -141,11 +146,12 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
                             cudaStream_t stream)
 {
     const void *host = kind == cudaMemcpyHostToDevice ? from : kind == cudaMemcpyDeviceToHost ? to : nullptr;
-    perform(stream, [=] {
+    const cudaError_t error = perform(stream, [=] {
         if (bytes)
             std::memmove(to, from, bytes);
     });
-    return host && stream && !capture.graph && !emulated_is_pinned(host) ? wait_for(stream) : cudaSuccess;
+    const bool waits = host && stream && !capture.graph && !emulated_is_pinned(host);
+    return error || !waits ? error : wait_for(stream);
 }
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
@@ -176,6 +182,7 @@ cudaError_t cudaEventCreate(cudaEvent_t *event)
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
+    drain_all(); /* a wait that failed may have left work that knows it */
     delete event;
     return cudaSuccess;
 }
@@ -183,17 +190,20 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     if (capture.graph)
         return cudaSuccess;
-    event->recorded = true;
-    event->stream = stream;
-    return perform(stream, [event, reached = ++event->wanted] {
+    const cudaError_t error = perform(stream, [event, reached = event->wanted + 1] {
         event->reached = reached;
         event->time = std::chrono::steady_clock::now();
     });
+    if (error)
+        return error;
+    event->recorded = true;
+    event->stream = stream;
+    event->wanted++;
+    return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
-    const cudaError_t error = wait();
-    if (error == cudaErrorStreamCaptureUnsupported)
+    if (const cudaError_t error = wait())
         return error;
     drain_until(event, event->wanted);
     return emulated_failure();
@@ -214,6 +224,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
 {
     if (!stream || capture.graph)
         return cudaErrorStreamCaptureUnsupported;
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     capture = {stream, new CUgraph_st{}, false};
     return cudaSuccess;
 }
@@ -222,13 +234,13 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     *graph = nullptr;
     if (!capture.graph || capture.stream != stream)
         return cudaErrorInvalidValue;
-    const bool broken = capture.broken;
-    if (broken)
+    const cudaError_t error = capture.broken ? cudaErrorStreamCaptureInvalidated : emulated_call();
+    if (error)
         delete capture.graph;
     else
         *graph = capture.graph;
     capture = {};
-    return broken ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
+    return error;
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *status)
 {
@@ -241,6 +253,9 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long)
 {
+    *executable = nullptr;
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     *executable = new CUgraphExec_st{graph->work};
     return cudaSuccess;
 }

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -27,6 +28,8 @@ struct {
     {cudaErrorInitializationError, "cudaErrorInitializationError", "initialization error"},
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
     {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient"},
+    {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable",
+     "CUDA-capable device(s) is/are busy or unavailable"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
@@ -58,6 +61,7 @@ size_t memory_line(const char *name)
 
 std::map<const char *, size_t> pinned, on_device; /* what is allocated, by address */
 long launches;
+std::atomic<long> calls; /* that fail on a device that was lost */
 
 size_t memory_total()
 {
@@ -85,6 +89,8 @@ bool is_left(size_t bytes, const std::map<const char *, size_t> &blocks)
 cudaError_t allocate(void **memory, size_t bytes, std::map<const char *, size_t> &blocks)
 {
     *memory = nullptr;
+    if (const cudaError_t lost = emulated_call())
+        return lost;
     if (!bytes)
         return cudaSuccess;
     if (!is_left(bytes, blocks) || posix_memalign(memory, memory_alignment, bytes))
@@ -133,6 +139,18 @@ cudaError_t emulated_failure(void)
     return failing && launches >= failing ? cudaErrorIllegalAddress : cudaSuccess;
 }
 
+bool emulated_is_lost(void)
+{
+    const long lost = emulated_switch("EMULATED_LOST");
+    return lost && calls >= lost;
+}
+
+cudaError_t emulated_call(void)
+{
+    calls++;
+    return emulated_is_lost() ? cudaErrorDevicesUnavailable : cudaSuccess;
+}
+
 const char *cudaGetErrorString(cudaError_t error)
 {
     for (const auto &entry : errors)
@@ -157,10 +175,18 @@ cudaError_t cudaPeekAtLastError(void)
     return cudaSuccess;
 }
 
-/* As with a GPU, none is seen where CUDA_VISIBLE_DEVICES names none. */
+/* As with a GPU, none is seen where CUDA_VISIBLE_DEVICES names none, or the driver is of a major version
+ * before that of the program, or is not there. */
 cudaError_t cudaGetDeviceCount(int *count)
 {
     const char *visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    int driver;
+    *count = 0;
+    if (const cudaError_t lost = emulated_call())
+        return lost;
+    cudaDriverGetVersion(&driver);
+    if (driver / 1000 < CUDART_VERSION / 1000)
+        return cudaErrorInsufficientDriver;
     *count = visible && !*visible ? 0 : 1;
     return *count ? cudaSuccess : cudaErrorNoDevice;
 }
@@ -219,7 +245,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
 cudaError_t cudaDriverGetVersion(int *version)
 {
     const long driver = emulated_switch("EMULATED_DRIVER");
-    *version = driver ? (int)driver : CUDART_VERSION;
+    *version = driver < 0 ? 0 : driver ? (int)driver : CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *version)
@@ -232,7 +258,7 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     *available = memory_free();
     *total = memory_total();
-    return cudaSuccess;
+    return emulated_call();
 }
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {

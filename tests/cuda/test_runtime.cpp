@@ -88,6 +88,35 @@ static void test_events(void **)
     cudaEventDestroy(end);
 }
 
+static void test_a_lost_device_fails_at_every_call(void **)
+{
+    cudaStream_t stream;
+    cudaEvent_t event;
+    float *x = device_floats(1), y = 0;
+    int count = -1;
+    cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    cudaEventCreate(&event);
+    setenv("EMULATED_LOST", "1", 1);
+    assert_int_equal(cudaGetDeviceCount(&count), cudaErrorDevicesUnavailable);
+    assert_int_equal(count, 0);
+    void *more = &more;
+    assert_int_equal(cudaMalloc(&more, 1), cudaErrorDevicesUnavailable);
+    assert_null(more);
+    assert_int_equal(cudaMemcpyAsync(&y, x, sizeof y, cudaMemcpyDeviceToHost, stream),
+                     cudaErrorDevicesUnavailable);
+    assert_int_equal(emulate_launch(1, 1, 0, [] {}), cudaErrorDevicesUnavailable);
+    assert_int_equal(cudaEventRecord(event, stream), cudaErrorDevicesUnavailable);
+    assert_int_equal(cudaEventSynchronize(event), cudaErrorDevicesUnavailable);
+    assert_int_equal(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal),
+                     cudaErrorDevicesUnavailable);
+    assert_int_equal(cudaStreamSynchronize(stream), cudaErrorDevicesUnavailable);
+    unsetenv("EMULATED_LOST");
+    assert_true(y == 0);
+    cudaEventDestroy(event);
+    cudaStreamDestroy(stream);
+    cudaFree(x);
+}
+
 #ifdef __SANITIZE_ADDRESS__
 static __global__ void overrun(int *x, int where)
 {
@@ -115,8 +144,11 @@ static void test_overruns_are_reported(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fresh_memory_is_nan),      cmocka_unit_test(test_graph_records_and_replays),
-        cmocka_unit_test(test_waiting_spoils_a_capture), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_fresh_memory_is_nan),
+        cmocka_unit_test(test_graph_records_and_replays),
+        cmocka_unit_test(test_waiting_spoils_a_capture),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_a_lost_device_fails_at_every_call),
 #ifdef __SANITIZE_ADDRESS__
         cmocka_unit_test(test_overruns_are_reported),
 #endif

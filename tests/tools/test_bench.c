@@ -192,21 +192,6 @@ static void tables(void **state)
     }
 }
 
-static void power(void **state)
-{
-    struct fixture *f = *state;
-    char gpu[TTT_DEVICE_NAME];
-    if (!ttt_device_at(1, gpu))
-        skip();
-    assert_int_equal(bench(f, "infer %s --device cuda --runs 1 --warmup 0", f->config), 0);
-    assert_non_null(strstr(f->output, " W allowed, "));
-    assert_int_equal(bench(f, "train %s --device cuda --runs 1 --warmup 0 --json", f->config), 0);
-    json_t *train = objects(f), *m = json_array_get(train, 0);
-    assert_true(number(m, "watts") > 0 && number(m, "watts") < 1.5 * number(m, "limit_watts"));
-    assert_true(number(m, "clock_hertz") <= number(m, "most_clock_hertz"));
-    json_decref(train);
-}
-
 static void loading(void **state)
 {
     struct fixture *f = *state;
@@ -364,7 +349,6 @@ int main(void)
         cmocka_unit_test(over_the_limit_exits_1),
         cmocka_unit_test(training_and_inference),
         cmocka_unit_test(tables),
-        cmocka_unit_test(power),
         cmocka_unit_test(loading),
         cmocka_unit_test(chosen_operators),
         cmocka_unit_test(every_implementation_is_measured),

@@ -6,6 +6,7 @@
 
 #include "tests/support/check.h"
 #include "tests/support/temporary.h"
+#include "tests/tools/printed.h"
 #include "tests/tools/training.h"
 #include "train/run_folder.h"
 #include "ttt/device/device.h"
@@ -58,6 +59,19 @@ static void goes_on_to_the_same_end(void **state)
     check_same_end("whole", "parts");
 }
 
+/* What a benchmark says of the device's power. */
+static void says_what_it_draws(void **state)
+{
+    (void)state;
+    struct program_result table = run("bench", "train", "tiny.yaml", "--device", "cuda", "--runs", "1");
+    check_contains(table.out, " W allowed, ");
+    succeed(table);
+    json_t *m = printed(run("bench", "train", "tiny.yaml", "--device", "cuda", "--runs", "1", "--json"));
+    assert_true(number(m, "watts") > 0 && number(m, "watts") < 2 * number(m, "limit_watts"));
+    assert_true(number(m, "clock_hertz") <= number(m, "most_clock_hertz"));
+    json_decref(m);
+}
+
 static void an_input_that_is_not_finite(void **state)
 {
     (void)state;
@@ -79,18 +93,32 @@ static bool is_emulated(void)
     return emulated;
 }
 
-#define train_under(fault, value, name) train_so_under(fault, value, name, "train.accumulate=1")
+/* The program, with a fault in its environment. */
+#define RUN_UNDER(fault, value, ...) run_under(fault, value, (const char *const[]){__VA_ARGS__, NULL})
+
+static struct program_result run_under(const char *fault, const char *value, const char *const *arguments)
+{
+    setenv(fault, value, 1);
+    struct program_result result = program_run(arguments);
+    unsetenv(fault);
+    return result;
+}
 
 static struct program_result train_so_under(const char *fault, const char *value, const char *name,
                                             const char *more)
 {
     char run_name[64];
     snprintf(run_name, sizeof run_name, "run.name=%s", name);
-    setenv(fault, value, 1);
-    struct program_result result = run("train", "tiny.yaml", run_name, SHORT, more);
-    unsetenv(fault);
-    return result;
+    return RUN_UNDER(fault, value, "train", "tiny.yaml", run_name, SHORT, more);
 }
+
+static struct program_result train_under(const char *fault, const char *value, const char *name)
+{
+    return train_so_under(fault, value, name, "train.accumulate=1");
+}
+
+#define UNKNOWN_NODE                                                                                         \
+    "cuda:0, in recorded launches (TTT_ONE_BY_ONE=1 names the operator that fails): CUDA failed at "
 
 static void a_kernel_that_fails(void **state)
 {
@@ -98,13 +126,11 @@ static void a_kernel_that_fails(void **state)
     size_t size[2];
     if (!is_emulated())
         return;
-    fails(train_under("EMULATED_FAILURE", "20", "early"), 1, ":cuda on cuda:0): CUDA failed at ");
+    fails(train_under("EMULATED_FAILURE", "20", "early"), 1, ":cuda): cuda:0: CUDA failed at ");
     train_ok("late", SHORT, "train.steps=3");
     uint8_t *before = temporary_read("runs/late/checkpoints/3/state.safetensors", &size[0]);
-    fails(
-        train_under("EMULATED_FAILURE", "300", "late"), 1,
-        "on cuda:0: a recorded step (TTT_ONE_BY_ONE=1 names the operator that fails): CUDA failed at waiting "
-        "for the device: an illegal memory access");
+    fails(train_under("EMULATED_FAILURE", "300", "late"), 1,
+          UNKNOWN_NODE "waiting for the device: an illegal memory access");
     assert_int_equal(latest_step("late"), 3);
     uint8_t *after = temporary_read("runs/late/latest/state.safetensors", &size[1]);
     assert_int_equal(size[0], size[1]);
@@ -112,8 +138,63 @@ static void a_kernel_that_fails(void **state)
     free(before);
     free(after);
     setenv("TTT_ONE_BY_ONE", "1", 1);
-    fails(train_under("EMULATED_FAILURE", "300", "named"), 1, " on cuda:0): CUDA failed at ");
+    fails(train_under("EMULATED_FAILURE", "300", "named"), 1, ":cuda): cuda:0: CUDA failed at ");
     unsetenv("TTT_ONE_BY_ONE");
+}
+
+/* Where pictures are judged no step is known, and the first batch is not recorded. */
+static void a_kernel_that_fails_in_evaluation(void **state)
+{
+    (void)state;
+    if (!is_emulated())
+        return;
+    train_ok("judged", SHORT);
+    fails(RUN_UNDER("EMULATED_FAILURE", "20", "eval", "runs/judged", "--device=cuda"), 1,
+          "): cuda:0: CUDA failed at waiting for the device: an illegal memory access");
+    fails(RUN_UNDER("EMULATED_FAILURE", "60", "eval", "runs/judged", "--device=cuda"), 1,
+          UNKNOWN_NODE "copying from the device: an illegal memory access");
+}
+
+/* The last line of what the program wrote, which is to be of a device that was lost. */
+static void check_lost(struct program_result result, int call)
+{
+    const char *line = strstr(result.err, "ttt train: ");
+    if (result.exit_status != 1 || !line || strchr(line, '\n') != line + strlen(line) - 1)
+        fail_msg("lost at call %d: exit status %d; standard error: %s", call, result.exit_status, result.err);
+    check_contains(line, "cuda:0");
+    check_contains(line, "CUDA failed at ");
+    check_contains(line, "(cudaErrorDevicesUnavailable)\n");
+    program_free(&result);
+}
+
+/* Whenever it is lost, one line says so and the last checkpoint stays as it is, byte for byte; when the
+ * device is back the run goes on from there, to the same end. */
+static void a_device_that_is_lost(void **state)
+{
+    (void)state;
+    if (!is_emulated())
+        return;
+    const char *const go_on[] = {
+        "train", "tiny.yaml", "run.name=lost", SHORT, "train.save_every=0", "train.save_steps=0", NULL};
+    struct program_result result;
+    train_ok("kept", SHORT);
+    train_ok("lost", SHORT);
+    check_ok(folder_link("runs/lost", "latest", "checkpoints/3"));
+    check_ok(folder_link("runs/kept", "latest", "checkpoints/3"));
+    for (int call = 2;; call += 92) { /* in planning, steps, recorded ones, the loader, evaluation, saving */
+        char at[16];
+        snprintf(at, sizeof at, "%d", call);
+        result = run_under("EMULATED_LOST", at, go_on);
+        if (!result.exit_status)
+            break;
+        check_lost(result, call);
+        if (latest_step("lost") == 7) /* lost while its weights were judged, which are saved */
+            check_ok(folder_link("runs/lost", "latest", "checkpoints/3"));
+        check_same_end("kept", "lost");
+    }
+    succeed(result);
+    check_ok(folder_link("runs/kept", "latest", "checkpoints/7"));
+    check_same_end("kept", "lost");
 }
 
 static void a_device_that_is_too_small(void **state)
@@ -161,14 +242,28 @@ static void memory_is_weighed_beforehand(void **state)
 static void an_old_driver(void **state)
 {
     (void)state;
+    static const char line[] =
+        "the driver serves CUDA up to 11.4, and this program needs 12.8: install a newer driver\n";
     if (!is_emulated())
         return;
-    fails(train_under("EMULATED_DRIVER", "11040", "old"), 1, "the driver serves CUDA up to 11.4");
+    fails(train_under("EMULATED_DRIVER", "11040", "old"), 1, line);
     fails(train_under("EMULATED_DRIVER", "12000", "old"), 1, "the driver serves CUDA up to 12.0");
-    setenv("EMULATED_DRIVER", "11040", 1);
-    struct program_result result = run("info");
-    unsetenv("EMULATED_DRIVER");
-    check_contains(result.out, "install a newer driver");
+    struct program_result result = RUN_UNDER("EMULATED_DRIVER", "11040", "info");
+    check_contains(result.out, "\n  cuda       ");
+    check_contains(result.out, line);
+    succeed(result);
+}
+
+static void devices_that_cannot_be_counted(void **state)
+{
+    (void)state;
+    if (!is_emulated())
+        return;
+    fails(train_under("EMULATED_DRIVER", "-1", "none"), 2,
+          "there is no device 'cuda'; this machine has: cpu\n");
+    fails(train_under("EMULATED_LOST", "1", "none"), 1, "CUDA failed at counting devices: ");
+    struct program_result result = RUN_UNDER("EMULATED_LOST", "1", "info");
+    check_contains(result.out, "\n  cuda       CUDA failed at counting devices: ");
     succeed(result);
 }
 
@@ -179,11 +274,15 @@ int main(void)
         cmocka_unit_test(devices_are_listed),
         cmocka_unit_test(trains_and_judges),
         cmocka_unit_test(goes_on_to_the_same_end),
+        cmocka_unit_test(says_what_it_draws),
         cmocka_unit_test(an_input_that_is_not_finite),
         cmocka_unit_test(a_kernel_that_fails),
+        cmocka_unit_test(a_kernel_that_fails_in_evaluation),
+        cmocka_unit_test(a_device_that_is_lost),
         cmocka_unit_test(a_device_that_is_too_small),
         cmocka_unit_test(memory_is_weighed_beforehand),
         cmocka_unit_test(an_old_driver),
+        cmocka_unit_test(devices_that_cannot_be_counted),
     };
     char name[TTT_DEVICE_NAME];
     if (ttt_device_at(1, name))

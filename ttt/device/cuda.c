@@ -36,10 +36,33 @@ int ttt_cuda_capability(const ttt_device *device)
     return cuda_of(device)->capability;
 }
 
-int ttt_cuda_count(void)
+/* CUDA numbers its versions 1000 * major + 10 * minor.  A driver serves all of its major version, but that
+ * only from 12.1 on a kernel takes parameters of 32 KiB (ops/optimiser/pieces.cuh). */
+enum { OLDEST_DRIVER = 12010 };
+
+static ttt_status old_driver(int driver)
 {
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+    int needed = 0;
+    TRY(ttt_cuda_check(cudaRuntimeGetVersion(&needed), "asking CUDA's version"));
+    return ttt_fail(
+        TTT_DEVICE,
+        "the driver serves CUDA up to %d.%d, and this program needs %d.%d: install a newer driver",
+        driver / 1000, driver % 1000 / 10, needed / 1000, needed % 1000 / 10);
+}
+
+/* A driver that is too old counts no devices itself; where there is none, its version is 0. */
+ttt_status ttt_cuda_count(int *count)
+{
+    const cudaError_t error = cudaGetDeviceCount(count);
+    int driver = 0;
+    if (error)
+        *count = 0;
+    TRY(ttt_cuda_check(cudaDriverGetVersion(&driver), "asking the driver's version"));
+    if (!driver || error == cudaErrorNoDevice)
+        return TTT_OK;
+    if (error == cudaErrorInsufficientDriver || (!error && driver < OLDEST_DRIVER))
+        return old_driver(driver);
+    return ttt_cuda_check(error, "counting devices");
 }
 
 static int64_t cuda_memory_free(const ttt_device *device)
@@ -135,19 +158,9 @@ static ttt_status cuda_uploads_done(ttt_device *device)
     return ttt_cuda_check(cudaStreamSynchronize(cuda_of(device)->uploads), "waiting for uploads");
 }
 
-/* Waiting reports what failed of all that was launched.  A kernel that fails takes its context along, so that
- * nothing can be asked, or tried again, to find which of a recording it was. */
-static ttt_status waited_for(const ttt_device *device, cudaError_t error)
-{
-    ttt_status status = ttt_cuda_check(error, "waiting for the device");
-    return status && cuda_of(device)->replays
-               ? ttt_within(status, "a recorded step (TTT_ONE_BY_ONE=1 names the operator that fails)")
-               : status;
-}
-
 static ttt_status cuda_synchronize(ttt_device *device)
 {
-    return waited_for(device, cudaStreamSynchronize(cuda_of(device)->stream));
+    return ttt_cuda_check(cudaStreamSynchronize(cuda_of(device)->stream), "waiting for the device");
 }
 
 static ttt_status cuda_upload(ttt_device *device, void *to, const void *from_host, size_t bytes)
@@ -182,7 +195,6 @@ static ttt_status cuda_record_end(ttt_device *device, ttt_recording **recording)
 
 static ttt_status cuda_replay(ttt_device *device, const ttt_recording *recording)
 {
-    cuda_of(device)->replays = true;
     return ttt_cuda_check(cudaGraphLaunch((cudaGraphExec_t)recording, cuda_of(device)->stream),
                           "launching a CUDA graph");
 }
@@ -214,7 +226,7 @@ static ttt_status cuda_elapsed(ttt_device *device, int from, int to, double *sec
 
 static ttt_status cuda_reach(ttt_device *device, int i)
 {
-    return waited_for(device, cudaEventSynchronize(cuda_of(device)->marks[i]));
+    return ttt_cuda_check(cudaEventSynchronize(cuda_of(device)->marks[i]), "waiting for the device");
 }
 
 static void cuda_close(ttt_device *device)
@@ -271,23 +283,6 @@ static const struct ttt_device_operations cuda_operations = {
     .forget = cuda_forget,
 };
 
-/* CUDA numbers its versions 1000 * major + 10 * minor.  A driver serves all of its major version, but that
- * only from 12.1 on a kernel takes parameters of 32 KiB (ops/optimiser/pieces.cuh). */
-enum { OLDEST_DRIVER = 12010 };
-
-static ttt_status check_driver(void)
-{
-    int driver = 0, needed = 0;
-    TRY(ttt_cuda_check(cudaDriverGetVersion(&driver), "asking the driver's version"));
-    TRY(ttt_cuda_check(cudaRuntimeGetVersion(&needed), "asking CUDA's version"));
-    if (driver / 1000 >= needed / 1000 && driver >= OLDEST_DRIVER)
-        return TTT_OK;
-    return ttt_fail(
-        TTT_DEVICE,
-        "the driver serves CUDA up to %d.%d, and this program needs %d.%d: install a newer driver",
-        driver / 1000, driver % 1000 / 10, needed / 1000, needed % 1000 / 10);
-}
-
 static void describe(struct cuda *cuda, const struct cudaDeviceProp *p)
 {
     cuda->multiprocessors = p->multiProcessorCount;
@@ -304,7 +299,6 @@ enum { OLDEST_CAPABILITY = 80 }; /* Ampere: the first with bf16 and asynchronous
 static ttt_status open_device(struct cuda *cuda, int index)
 {
     struct cudaDeviceProp properties;
-    TRY(check_driver());
     TRY(ttt_cuda_check(cudaSetDevice(index), "choosing the device"));
     TRY(ttt_cuda_check(cudaGetDeviceProperties(&properties, index), "asking for the device's properties"));
     describe(cuda, &properties);
@@ -328,6 +322,7 @@ ttt_status ttt_cuda_open(int index, ttt_device **device)
     snprintf(cuda->device.name, sizeof cuda->device.name, "cuda:%d", index);
     ttt_status status = open_device(cuda, index);
     if (status) {
+        status = ttt_device_within(&cuda->device, status);
         cuda_close(&cuda->device);
         return status;
     }

@@ -11,7 +11,6 @@ struct cuda {
     cudaEvent_t uploaded, launched; /* of the one that the other stream waits for */
     cudaEvent_t marks[TTT_DEVICE_MARKS];
     int multiprocessors, capability;
-    bool replays; /* recordings: a kernel that fails is one of many */
     int64_t memory;
     struct cublasLtContext *blas; /* NULL until asked for, as all libraries */
     struct cudnnContext *dnn;

@@ -21,14 +21,21 @@ typedef struct ttt_device ttt_device;
 /* Opens "cpu", with `threads` compute threads (0: one per core available to the process), or "cuda:1", or
  * "cuda" for the first one.
  * Fails with TTT_ARGUMENT for a device that is not there; the text names those that are.  Fails with
- * TTT_DEVICE for a driver older than the CUDA this build needs, with both versions.
+ * TTT_DEVICE for a driver older than the CUDA this build needs, with both versions, or in CUDA's words where
+ * it cannot say what is there.
  * Opening the CPU sets a threaded BLAS to one thread for the process: operators split the work themselves. */
 ttt_status ttt_device_open(const char *name, int threads, ttt_device **device);
 void ttt_device_close(ttt_device *device);
 
-/* The i-th device of this machine, "cpu" first; false past the last. */
+/* The i-th device of this machine, "cpu" first; false past the last.  Where there are GPUs that cannot be
+ * counted, as under an old driver, "cuda" is the last: opening it says why. */
 enum { TTT_DEVICE_NAME = 16 };
 bool ttt_device_at(int i, char name[TTT_DEVICE_NAME]);
+
+/* An error with TTT_DEVICE as the calls below return it: the device's name in front and, while recordings may
+ * be under way, how to learn which launch failed, for then none can tell.  For errors of those who call the
+ * device's own libraries.  Others, and TTT_OK, stay as they are.  Takes ownership of `status`. */
+ttt_status ttt_device_within(const ttt_device *device, ttt_status status) __attribute__((warn_unused_result));
 
 ttt_device_kind ttt_device_kind_of(const ttt_device *device);
 const char *ttt_device_name(const ttt_device *device);        /* "cpu" */
@@ -42,7 +49,8 @@ size_t ttt_device_shared_memory(const ttt_device *device);
 int64_t ttt_device_memory_free(const ttt_device *device);
 int64_t ttt_device_memory_total(const ttt_device *device);
 
-/* Memory aligned to 64 bytes; its contents are undefined.  Fails with TTT_MEMORY and both numbers. */
+/* Memory aligned to 64 bytes; its contents are undefined.  Fails with TTT_MEMORY and both numbers, or with
+ * TTT_DEVICE where the device has failed. */
 ttt_status ttt_device_allocate(ttt_device *device, size_t bytes, void **memory);
 void ttt_device_release(ttt_device *device, void *memory);
 

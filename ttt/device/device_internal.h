@@ -43,13 +43,14 @@ struct ttt_device {
     char description[160];
     int threads;
     size_t shared_memory;
+    bool replaying; /* recordings, since it was last waited for */
 };
 
 /* Opens the host's processors. */
 ttt_status ttt_cpu_open(int threads, ttt_device **device);
 
-/* Opens GPU number `index`, and says how many there are (0 where there is no driver). */
+/* Opens GPU number `index`, and says how many there are: 0 where there is no driver, and on failure. */
 ttt_status ttt_cuda_open(int index, ttt_device **device);
-int ttt_cuda_count(void);
+ttt_status ttt_cuda_count(int *count);
 
 #endif

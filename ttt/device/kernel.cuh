@@ -56,8 +56,9 @@ ttt_status enqueue(const ttt_launch *launch, void (*kernel)(Parameters...), dim3
 {
 #ifdef TTT_CUDA_EMULATED
     (void)launch;
-    emulate_launch(grid, block, shared_bytes, [=] { kernel(static_cast<Parameters>(arguments)...); });
-    return TTT_OK;
+    return ttt_cuda_check(
+        emulate_launch(grid, block, shared_bytes, [=] { kernel(static_cast<Parameters>(arguments)...); }),
+        "launching a kernel");
 #else
     return enqueue_in_clusters(launch, 1, kernel, grid, block, shared_bytes, arguments...);
 #endif

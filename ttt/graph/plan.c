@@ -268,11 +268,12 @@ static ttt_status match_variables(const ttt_plan *plan, int64_t *missing)
 
 ttt_status ttt_plan_memory_check(ttt_plan_memory memory, const ttt_store *store, int64_t limit)
 {
-    const ttt_device *device = ttt_store_device(store);
+    ttt_device *device = ttt_store_device(store);
     int64_t wanted = limit ? memory.total : memory.total - ttt_store_bytes(store);
     int64_t room = limit ? limit : ttt_device_memory_free(device);
     if (wanted <= room)
         return TTT_OK;
+    TRY(ttt_device_synchronize(device)); /* one that is lost has no memory free */
     return ttt_fail(
         TTT_MEMORY,
         "the plan needs %.1f MiB on %s (%.1f MiB of variables, %.1f MiB of activations) and %s %.1f MiB",

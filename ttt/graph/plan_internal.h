@@ -113,6 +113,9 @@ ttt_status plan_take_inputs(ttt_plan *plan);
 /* The launch of a node as planned. */
 ttt_launch plan_launch(const ttt_plan *plan, const struct plan_node *node);
 
+/* Launches it; errors name the node, its operator and row, and a device that fails. */
+ttt_status plan_run_node(ttt_plan *plan, const struct plan_node *node);
+
 /* Whether x is contiguous and all of its memory. */
 bool plan_covers_storage(const ttt_plan *plan, ttt_tensor x);
 

@@ -14,9 +14,8 @@ static ttt_status time_group(ttt_plan *plan, int from, int to, int runs, double 
 {
     TRY(ttt_device_mark(plan->device, 0));
     for (int n = from; n < to; n++) {
-        ttt_launch launch = plan_launch(plan, &plan->nodes[n]);
         if (!plan->nodes[n].constant)
-            TRY(plan->nodes[n].row->run(&launch));
+            TRY(plan_run_node(plan, &plan->nodes[n]));
         TRY(ttt_device_mark(plan->device, n - from + 1));
     }
     for (int n = from; n < to; n++)

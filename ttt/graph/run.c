@@ -33,28 +33,23 @@ static char *data_of(const ttt_plan *plan, ttt_tensor x)
     return data ? data + tensor->offset * (int64_t)ttt_dtype_size(tensor->dtype) : NULL;
 }
 
-static ttt_status within_node(const ttt_plan *plan, const struct plan_node *node, ttt_status status)
+static ttt_status within_node(const struct plan_node *node, ttt_status status)
 {
-    return status ? ttt_within(status, "%s (%s:%s on %s)", node->name, node->op->name, node->row->name,
-                               ttt_device_name(plan->device))
-                  : TTT_OK;
+    return ttt_within(status, "%s (%s:%s)", node->name, node->op->name, node->row->name);
 }
 
-static ttt_status prepare_rows(ttt_plan *plan)
+static ttt_status prepare_node(ttt_plan *plan, struct plan_node *node)
 {
-    for (int n = 0; n < plan->n_nodes; n++) {
-        struct plan_node *node = &plan->nodes[n];
-        ttt_launch launch = plan_launch(plan, node);
-        if (node->row->prepare && !node->state)
-            TRY(within_node(plan, node, node->row->prepare(&launch, &node->state)));
-    }
-    return TTT_OK;
+    ttt_launch launch = plan_launch(plan, node);
+    if (!node->row->prepare || node->state)
+        return TTT_OK;
+    return within_node(node, ttt_device_within(plan->device, node->row->prepare(&launch, &node->state)));
 }
 
 ttt_status ttt_plan_prepare(ttt_plan *plan)
 {
-    if (!plan->arena)
-        TRY(prepare_rows(plan));
+    for (int n = 0; n < plan->n_nodes && !plan->arena; n++)
+        TRY(prepare_node(plan, &plan->nodes[n]));
     if (!plan->arena)
         TRY(ttt_device_allocate(plan->device, (size_t)plan->memory.arena, &plan->arena));
     TRY(find_data(plan));
@@ -142,10 +137,10 @@ bool ttt_plan_describe(const ttt_plan *plan, const char *name, ttt_dtype *dtype,
     return true;
 }
 
-static ttt_status run_node(ttt_plan *plan, const struct plan_node *node)
+ttt_status plan_run_node(ttt_plan *plan, const struct plan_node *node)
 {
     ttt_launch launch = plan_launch(plan, node);
-    return within_node(plan, node, node->row->run(&launch));
+    return within_node(node, ttt_device_within(plan->device, node->row->run(&launch)));
 }
 
 static ttt_status not_prepared(const ttt_plan *plan)
@@ -160,8 +155,8 @@ static ttt_status run_one_by_one(ttt_plan *plan, bool constant)
         struct plan_node *node = &plan->nodes[n];
         if (node->constant != constant)
             continue;
-        TRY(run_node(plan, node));
-        TRY(within_node(plan, node, ttt_device_synchronize(plan->device)));
+        TRY(plan_run_node(plan, node));
+        TRY(within_node(node, ttt_device_synchronize(plan->device)));
     }
     return TTT_OK;
 }
@@ -192,7 +187,7 @@ static ttt_status record(ttt_plan *plan)
     TRY(ttt_device_record_begin(plan->device));
     for (int n = 0; n < plan->n_nodes && !status; n++)
         if (!plan->nodes[n].constant)
-            status = run_node(plan, &plan->nodes[n]);
+            status = plan_run_node(plan, &plan->nodes[n]);
     ttt_status ended = ttt_device_record_end(plan->device, &plan->recording);
     if (!status)
         return ended;
@@ -213,10 +208,7 @@ ttt_status ttt_plan_run(ttt_plan *plan)
     }
     if (!plan->recording)
         TRY(record(plan));
-    ttt_status status = ttt_device_replay(plan->device, plan->recording);
-    return status
-               ? ttt_within(status, "a plan of %d nodes on %s", plan->n_nodes, ttt_device_name(plan->device))
-               : TTT_OK;
+    return ttt_device_replay(plan->device, plan->recording);
 }
 
 /* Whether element i of host memory is finite; what is no floating-point number is. */
@@ -300,7 +292,7 @@ ttt_status ttt_plan_check_finite(ttt_plan *plan)
     for (int n = 0; n < plan->n_nodes; n++) {
         if (plan->nodes[n].op->has_effect)
             continue;
-        TRY(run_node(plan, &plan->nodes[n]));
+        TRY(plan_run_node(plan, &plan->nodes[n]));
         TRY(check_outputs(plan, &plan->nodes[n]));
     }
     return TTT_OK;
