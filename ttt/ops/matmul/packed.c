@@ -215,17 +215,15 @@ static const float *panel_source(const ttt_packed_product *p, const struct block
     return block->b + j * TTT_PANEL_WIDTH * p->b_column;
 }
 
-/* Panel j of a block, as it will be read, while one of `rows` rows is multiplied. */
-static ttt_panel_ahead panel_ahead(const struct part *part, int64_t chunk, const struct block *block,
-                                   int64_t j, int64_t rows)
+/* What panel j of a block will be packed from, while one of `rows` rows is multiplied.  Packed panels are in
+ * the second-level cache. */
+static ttt_panel_ahead panel_ahead(const struct part *part, const struct block *block, int64_t j,
+                                   int64_t rows)
 {
     const ttt_packed_product *p = part->p;
-    const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS), size = block->depth * TTT_PANEL_WIDTH;
-    if (!block->rows)
+    const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS);
+    if (!block->rows || !block->packs)
         return (ttt_panel_ahead){0};
-    if (!block->packs)
-        return ttt_panel_ahead_of(panels_at(part, chunk, block->k) + (j - part->panel) * size, 0, 1, size,
-                                  tiles);
     const float *at = panel_source(p, block, j);
     if (p->b_column == 1)
         return ttt_panel_ahead_of(at, p->b_row, block->depth, width_of(p, j), tiles);
@@ -242,8 +240,8 @@ static void multiply_panels(const struct part *part, int64_t chunk, const struct
         const int64_t column = j * TTT_PANEL_WIDTH, width = width_of(p, j);
         if (block->packs)
             ttt_panel_pack(block->depth, width, panel_source(p, block, j), p->b_row, p->b_column, panel);
-        product.ahead[0] = j + 1 < part->end ? panel_ahead(part, chunk, block, j + 1, block->rows)
-                                             : panel_ahead(part, chunk, next, part->panel, block->rows);
+        product.ahead[0] = j + 1 < part->end ? panel_ahead(part, block, j + 1, block->rows)
+                                             : panel_ahead(part, next, part->panel, block->rows);
         product.width = width;
         product.panel = panel;
         product.c = p->c + block->row * p->n + column;

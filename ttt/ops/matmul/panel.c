@@ -130,27 +130,38 @@ ttt_panel_ahead ttt_panel_ahead_of(const float *at, int64_t row_stride, int64_t 
     const int64_t before =
         row_bytes % LINE ? LINE - 1 : (int64_t)((uintptr_t)at % LINE); /* of the first line */
     const int64_t lines = (before + bytes + LINE - 1) / LINE;
+    /* Rows without gaps are one run; else the longer runs are taken: they cost fewer instructions. */
+    const bool joined = row_bytes == lines * LINE, down = !joined && rows > lines;
+    const int64_t run = joined ? rows * lines : down ? rows : lines, step = down ? row_bytes : LINE;
     return (ttt_panel_ahead){
         .at = (const char *)at,
-        .row_bytes = row_bytes,
-        .rows = rows,
-        .lines = lines,
+        .step = step,
+        .next_run = (down ? LINE : row_bytes) - run * step,
+        .left = run,
+        .run = run,
+        .runs = rows > 0 && columns > 0 ? rows * lines / run : 0,
         .each = (rows * lines + tiles - 1) / tiles,
     };
 }
 
+/* Few instructions for a line: those before a tile are not hidden behind its arithmetic. */
 static void ask(ttt_panel_ahead *ahead)
 {
-    ttt_panel_ahead left = *ahead;
-    for (int64_t i = 0; i < left.each && left.rows > 0; i++) {
-        __builtin_prefetch(left.at + left.line * LINE, 0, 2);
-        if (++left.line == left.lines) {
-            left.line = 0;
-            left.rows--;
-            left.at += left.row_bytes;
+    for (int64_t wanted = ahead->each; wanted > 0 && ahead->runs > 0;) {
+        const int64_t lines = wanted < ahead->left ? wanted : ahead->left, step = ahead->step;
+        const char *at = ahead->at;
+#pragma GCC unroll 4
+        for (int64_t i = 0; i < lines; i++, at += step)
+            __builtin_prefetch(at, 0, 2);
+        wanted -= lines;
+        ahead->left -= lines;
+        ahead->at = at;
+        if (!ahead->left) {
+            ahead->at += ahead->next_run;
+            ahead->left = ahead->run;
+            ahead->runs--;
         }
     }
-    *ahead = left;
 }
 
 /* At the whole tile that begins at `row`: asks for c under the next one, below or on top of the panel that

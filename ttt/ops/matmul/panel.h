@@ -35,15 +35,15 @@ void ttt_panel_pack(int64_t depth, int64_t width, const float *b, int64_t row_st
 void ttt_panel_pack_rows(int64_t rows, int64_t depth, const float *a, int64_t row_stride,
                          int64_t column_stride, float *tiles);
 
-/* Memory that will be read, `row_bytes` from row to row: the kernel asks for some of its lines with every
- * tile, so that they come while it computes. */
+/* Memory that will be read: runs of lines (of a cache) at equal distances, along rows or columns.  The kernel
+ * asks for some of them with every tile, so that they come while it computes. */
 typedef struct ttt_panel_ahead {
-    const char *at; /* the first row that is left */
-    int64_t row_bytes;
-    int64_t rows; /* left */
-    int64_t line; /* the next of `lines` in the first row */
-    int64_t lines;
-    int64_t each; /* lines for a tile */
+    const char *at;    /* the next line of the run */
+    int64_t step;      /* bytes from line to line, */
+    int64_t next_run;  /* and from the end of a run to the next one */
+    int64_t left, run; /* lines of this run that are left, and of a whole one */
+    int64_t runs;      /* left, this one included */
+    int64_t each;      /* lines for a tile */
 } ttt_panel_ahead;
 
 /* rows x columns elements from `at` on, asked for with the next `tiles` tiles. */
