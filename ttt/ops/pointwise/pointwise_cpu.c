@@ -1,6 +1,6 @@
 /* Pointwise programs on the CPU.
  *
- * The output is cut into blocks that fit the first-level cache.  For each block every operand is brought into
+ * The output is cut into blocks of which a few fit the first-level cache.  For each block every operand is brought into
  * order (a pointer where it lies so already, else a gathered copy), and each instruction runs over the whole
  * block at vector speed.  Nothing but operands and output touches memory beyond the cache.
  */
@@ -9,7 +9,8 @@
 #include "ttt/ops/pointwise/formulas.h"
 #include "ttt/ops/pointwise/walk.h"
 
-enum { BLOCK = 256, MOST_VALUES = POINTWISE_MOST_INPUTS + POINTWISE_MOST_INSTRUCTIONS };
+/* A block is long enough for memory to guess what comes next. */
+enum { BLOCK = 1024, PARALLEL_BLOCKS = 4, MOST_VALUES = POINTWISE_MOST_INPUTS + POINTWISE_MOST_INSTRUCTIONS };
 
 static void copy_run(float *restrict to, const float *restrict from, int64_t stride, int64_t count)
 {
@@ -162,7 +163,7 @@ static ttt_status pointwise_run(const ttt_launch *launch)
     const struct destinations to = destinations_of(launch);
     const int64_t elements = ttt_operand_elements(&launch->out[0]);
     const int64_t blocks = (elements + BLOCK - 1) / BLOCK;
-    const int threads = blocks < 16 ? 1 : launch->threads;
+    const int threads = blocks < PARALLEL_BLOCKS ? 1 : launch->threads;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t start = block * BLOCK;
