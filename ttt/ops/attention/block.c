@@ -23,13 +23,22 @@ int64_t attention_panel(int64_t d)
 void attention_ask(struct attention_ahead *ahead, struct attention_matrix x, int64_t rows, int64_t d,
                    int64_t tiles)
 {
+    const int64_t share = (tiles + TTT_ATTENTION_STREAMS - 1) / TTT_ATTENTION_STREAMS;
     if (x.at && tiles && ahead->count < TTT_ATTENTION_STREAMS)
-        ahead->stream[ahead->count++] = ttt_panel_ahead_of(x.at, x.row, rows, d, tiles);
+        ahead->stream[ahead->count++] = ttt_panel_ahead_of(x.at, x.row, rows, d, share);
 }
 
 int64_t attention_tiles(int64_t rows, int64_t columns)
 {
     return rows / TTT_PANEL_ROWS * ((columns + TTT_PANEL_WIDTH - 1) / TTT_PANEL_WIDTH);
+}
+
+/* The stream whose turn it is; NULL after the last one. */
+static ttt_panel_ahead *next_stream(struct attention_ahead *ahead)
+{
+    while (ahead->next < ahead->count && !ahead->stream[ahead->next].runs)
+        ahead->next++;
+    return ahead->next < ahead->count ? &ahead->stream[ahead->next] : NULL;
 }
 
 void attention_multiply(int64_t rows, int64_t columns, int64_t depth, struct attention_matrix a,
@@ -38,6 +47,7 @@ void attention_multiply(int64_t rows, int64_t columns, int64_t depth, struct att
 {
     for (int64_t j = 0; j < columns; j += TTT_PANEL_WIDTH) {
         const int64_t width = columns - j < TTT_PANEL_WIDTH ? columns - j : TTT_PANEL_WIDTH;
+        ttt_panel_ahead *stream = next_stream(ahead);
         ttt_panel_pack(depth, width, b.at + j * b.column, b.row, b.column, panel);
         ttt_panel_multiply(&(ttt_panel_product){
             .rows = rows,
@@ -52,8 +62,8 @@ void attention_multiply(int64_t rows, int64_t columns, int64_t depth, struct att
             .c = c.at + j,
             .c_row = c.row,
             .add = add,
-            .ahead = ahead->stream,
-            .n_ahead = ahead->count,
+            .ahead = stream,
+            .n_ahead = stream != NULL,
         });
     }
 }

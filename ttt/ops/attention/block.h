@@ -22,13 +22,13 @@ struct attention_matrix attention_head(const ttt_operand *x, bool joined, int64_
 
 struct attention_matrix attention_transposed(struct attention_matrix x);
 
-/* Memory that products ask for while they compute. */
+/* Memory that products ask for while they compute, one stream after another. */
 struct attention_ahead {
     ttt_panel_ahead stream[TTT_ATTENTION_STREAMS];
-    int count;
+    int count, next;
 };
 
-/* Adds `rows` rows of x, d elements each, to what is asked for with the next `tiles` tiles. */
+/* Adds `rows` rows of x, d elements each: all streams together are asked for with the next `tiles` tiles. */
 void attention_ask(struct attention_ahead *ahead, struct attention_matrix x, int64_t rows, int64_t d,
                    int64_t tiles);
 
