@@ -4,6 +4,8 @@
  * A task is a block of rows of one matrix.  Blocks begin where panels do, so that a task writes nothing but
  * its rows up to the diagonal, and their mirror image.
  */
+#include <string.h>
+
 #include "ttt/ops/matmul/panel.h"
 #include "ttt/ops/symmetric/symmetric_rows.h"
 
@@ -13,7 +15,7 @@ enum {
     WIDTH = TTT_PANEL_WIDTH,
     BLOCK_ROWS = 192, /* a multiple of WIDTH and of TTT_PANEL_ROWS; with DEPTH columns, 144 KiB */
     DEPTH = 192,      /* of a panel, at most: 12 KiB of the first-level cache */
-    AHEAD = 5,        /* streams of memory that is asked for */
+    STREAMS = 5,      /* of memory that is asked for, at most */
 };
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -57,10 +59,25 @@ INLINE void finish_square(const struct ttt_symmetric_matrix *p, int64_t first, i
     }
 }
 
-/* Finishes a square on the diagonal, of which the part below it is taken. */
+/* Sums in place. */
+INLINE void finish_sums(const struct ttt_symmetric_matrix *p, int64_t row, int64_t rows, int64_t column,
+                        int64_t columns)
+{
+    for (int64_t i = row; i < row + rows; i++)
+        finish_row(p, i * p->n + column, columns, p->y + i * p->n + column);
+}
+
+/* Finishes a square on the diagonal, of which the part below it is taken.  Of a a^T the other one has the
+ * same bits. */
 static void finish_diagonal(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows)
 {
     float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
+    if (p->even && !p->b && rows == WIDTH) {
+        finish_sums(p, first, WIDTH, first, WIDTH);
+        for (int64_t i = first; i < first + WIDTH; i++)
+            p->y[i * p->n + i] += p->shift;
+        return;
+    }
     ttt_panel_pack(rows, rows, p->y + first * p->n + first, 1, p->n, mirrored);
     if (rows == WIDTH)
         finish_square(p, first, WIDTH, mirrored);
@@ -73,8 +90,17 @@ INLINE void finish_blocks(const struct ttt_symmetric_matrix *p, int64_t row, int
 {
     for (int64_t i = 0; i < columns; i++)
         finish_row(p, (column + i) * p->n + row, rows, mirrored + i * WIDTH);
-    for (int64_t i = row; i < row + rows; i++)
-        finish_row(p, i * p->n + column, columns, p->y + i * p->n + column);
+    finish_sums(p, row, rows, column, columns);
+}
+
+/* A whole block below the diagonal, and its mirror image, which has the same values. */
+static void finish_even(const struct ttt_symmetric_matrix *p, int64_t row, int64_t column, float *mirrored)
+{
+    if (p->alpha != 1 || p->c)
+        finish_sums(p, row, WIDTH, column, WIDTH);
+    ttt_panel_pack(WIDTH, WIDTH, p->y + row * p->n + column, 1, p->n, mirrored);
+    for (int64_t i = 0; i < WIDTH; i++)
+        memcpy(p->y + (column + i) * p->n + row, mirrored + i * WIDTH, WIDTH * sizeof(float));
 }
 
 /* Finishes a block below the diagonal, at most WIDTH x WIDTH, and its mirror image. */
@@ -82,8 +108,13 @@ static void finish_below(const struct ttt_symmetric_matrix *p, int64_t row, int6
                          int64_t columns)
 {
     float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
+    const bool whole = rows == WIDTH && columns == WIDTH;
+    if (whole && p->even) {
+        finish_even(p, row, column, mirrored);
+        return;
+    }
     ttt_panel_pack(columns, rows, p->y + row * p->n + column, 1, p->n, mirrored);
-    if (rows == WIDTH && columns == WIDTH)
+    if (whole)
         finish_blocks(p, row, WIDTH, column, WIDTH, mirrored);
     else
         finish_blocks(p, row, rows, column, columns, mirrored);
@@ -115,35 +146,51 @@ static struct piece piece_of(const struct ttt_symmetric_matrix *p, int64_t index
                           p->k * (part + 1) / parts - k};
 }
 
-/* What is asked for while piece `index` is multiplied: with the first panel, the rows below; the panel of the
- * next piece; and with the last piece, what finishing reads and writes. */
-static void ask_ahead(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows, int64_t column,
-                      int64_t index, ttt_panel_ahead ahead[AHEAD])
+/* Memory that is asked for while a piece is multiplied. */
+struct asked {
+    ttt_panel_ahead stream[STREAMS];
+    int count;
+};
+
+static void ask(struct asked *asked, const float *at, int64_t row_stride, int64_t rows, int64_t columns,
+                int64_t tiles)
+{
+    if (rows > 0 && columns > 0)
+        asked->stream[asked->count++] = ttt_panel_ahead_of(at, row_stride, rows, columns, tiles);
+}
+
+/* With piece `index` of the panel at `column`: the panel of the next piece; with the first panel, the rows
+ * below; with the last piece, what finishing reads and writes. */
+static struct asked ask_ahead(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows,
+                              int64_t column, int64_t index)
 {
     const int64_t tiles = divide_up(rows, TTT_PANEL_ROWS), below = first * p->n + column,
                   above = column * p->n + first, width = smaller(WIDTH, p->n - column);
     const int64_t pieces = pieces_of(p);
     const bool last = index + 1 == pieces;
     const struct piece piece = piece_of(p, index), next = piece_of(p, (index + 1) % pieces);
-    const int64_t at = last ? column + width : column, panel = smaller(WIDTH, p->n - at);
-    const float *c = p->c ? p->c : p->y;
-    ahead[0] = ttt_panel_ahead_of(next.right + at * p->k, p->k, panel, next.depth, tiles);
-    ahead[1] = ttt_panel_ahead_of(piece.left + (first + TTT_PANEL_ROWS) * p->k, p->k, column ? 0 : rows,
-                                  piece.depth, tiles);
-    ahead[2] = ttt_panel_ahead_of(p->y + above, p->n, last ? width : 0, rows, tiles);
-    ahead[3] = ttt_panel_ahead_of(c + above, p->n, last && p->c ? width : 0, rows, tiles);
-    ahead[4] = ttt_panel_ahead_of(c + below, p->n, last && p->c ? rows : 0, width, tiles);
+    const int64_t at = last ? column + width : column;
+    struct asked asked = {.count = 0};
+    ask(&asked, next.right + at * p->k, p->k, smaller(WIDTH, p->n - at), next.depth, tiles);
+    if (!column)
+        ask(&asked, piece.left + (first + TTT_PANEL_ROWS) * p->k, p->k, rows, piece.depth, tiles);
+    if (last)
+        ask(&asked, p->y + above, p->n, width, rows, tiles);
+    if (last && p->c)
+        ask(&asked, p->c + below, p->n, rows, width, tiles);
+    if (last && p->c && !p->even)
+        ask(&asked, p->c + above, p->n, width, rows, tiles);
+    return asked;
 }
 
 /* The sums of rows first ... first + rows in the panel at `column`. */
 static void multiply_panel(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows, int64_t column)
 {
     float panel[DEPTH * WIDTH] __attribute__((aligned(64)));
-    ttt_panel_ahead ahead[AHEAD];
     const int64_t width = smaller(WIDTH, p->n - column);
     for (int64_t i = 0; i < pieces_of(p); i++) {
         const struct piece piece = piece_of(p, i);
-        ask_ahead(p, first, rows, column, i, ahead);
+        struct asked asked = ask_ahead(p, first, rows, column, i);
         ttt_panel_pack(piece.depth, width, piece.right + column * p->k, 1, p->k, panel);
         ttt_panel_multiply(&(ttt_panel_product){
             .rows = rows,
@@ -158,8 +205,8 @@ static void multiply_panel(const struct ttt_symmetric_matrix *p, int64_t first, 
             .c = p->y + first * p->n + column,
             .c_row = p->n,
             .add = i > 0,
-            .ahead = ahead,
-            .n_ahead = AHEAD,
+            .ahead = asked.stream,
+            .n_ahead = asked.count,
         });
     }
 }
