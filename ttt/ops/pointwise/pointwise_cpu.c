@@ -1,8 +1,8 @@
 /* Pointwise programs on the CPU.
  *
- * The output is cut into blocks of which a few fit the first-level cache.  For each block every operand is brought into
- * order (a pointer where it lies so already, else a gathered copy), and each instruction runs over the whole
- * block at vector speed.  Nothing but operands and output touches memory beyond the cache.
+ * The output is cut into blocks of which a few fit the first-level cache.  For each block every operand is
+ * brought into order (a pointer where it lies so already, else a gathered copy), and each instruction runs
+ * over the whole block at vector speed.  Nothing but operands and output touches memory beyond the cache.
  */
 #include <string.h>
 
