@@ -14,10 +14,11 @@ static ttt_status count_shared(const struct train_task *task, int64_t *bytes)
     return TTT_OK;
 }
 
+/* Only what is too large can be helped: a device that is lost stays so. */
 static ttt_status advise(ttt_status status, const char *advice)
 {
-    if (!status)
-        return TTT_OK;
+    if (!status || ttt_status_code(status) != TTT_MEMORY)
+        return status;
     ttt_status advised =
         ttt_fail(TTT_MEMORY, "evaluation beside training: %s; %s", ttt_status_text(status), advice);
     ttt_status_free(status);
