@@ -18,7 +18,7 @@ struct bench {
     struct classifier classifier;
     float *images;
     struct bench_times times;
-    struct bench_again again;
+    struct bench_conditions conditions;
     struct bench_peak before;
     int64_t peak;
     struct bench_profile profile;
@@ -54,7 +54,7 @@ static ttt_status measure(struct bench *b)
     TRY(classifier_run(&b->classifier, b->images, b->classifier.batch)); /* brings the pictures there */
     TRY(bench_time(classify, b, b->options->warmup, b->options->runs, &b->times));
     b->peak = bench_peak_end(&b->before);
-    TRY(bench_machine_again(&b->machine, classify, b, b->times.runs, &b->again));
+    TRY(bench_machine_again(&b->machine, classify, b, b->times.runs, &b->conditions));
     if (b->options->profile)
         TRY(bench_profile_add(&b->profile, b->classifier.plan, b->times.runs, 1));
     return bench_machine_finish(&b->machine);
@@ -93,7 +93,7 @@ static ttt_status report(const struct bench *b)
         .batch = b->classifier.batch,
         .times = b->times,
         .flops = ttt_plan_flops(b->classifier.plan),
-        .again = b->again,
+        .conditions = b->conditions,
         .peak_bytes = b->peak,
         .predicted_peak_bytes = b->before.before + logits + ttt_plan_memory_of(b->classifier.plan).total,
     };

@@ -29,7 +29,7 @@ struct bench {
     const char *inputs[MOST_INPUTS];
     int n_inputs;
     struct bench_times times;
-    struct bench_again again;
+    struct bench_conditions conditions;
     int64_t before, peak; /* bytes of the process, or in use on the GPU */
     struct bench_profile profile;
 };
@@ -129,7 +129,7 @@ static ttt_status report(const struct bench *b)
                                         .batch = l->tokens,
                                         .times = b->times,
                                         .flops = ttt_plan_flops(b->plan),
-                                        .again = b->again,
+                                        .conditions = b->conditions,
                                         .peak_bytes = b->peak,
                                         .predicted_peak_bytes =
                                             b->before + ttt_plan_memory_of(b->plan).total};
@@ -162,7 +162,7 @@ static ttt_status measure(struct bench *b)
                    &b->times));
     b->before = before.before;
     b->peak = bench_peak_end(&before);
-    TRY(bench_machine_again(&b->machine, run_once, b, b->times.runs, &b->again));
+    TRY(bench_machine_again(&b->machine, run_once, b, b->times.runs, &b->conditions));
     if (b->options->profile)
         TRY(bench_profile_add(&b->profile, b->plan, b->times.runs, 1));
     TRY(bench_machine_finish(&b->machine));

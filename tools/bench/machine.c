@@ -53,7 +53,7 @@ static ttt_status compare(const struct bench_machine *machine, ttt_status (*work
 
 /* Runs work for long enough that the device's own mean of what it draws follows. */
 static ttt_status watch(const struct bench_machine *machine, ttt_status (*work)(void *context), void *context,
-                        struct bench_again *again)
+                        struct bench_conditions *conditions)
 {
     const double least = 2, start = ttt_seconds();
     ttt_device_power first, now = {0};
@@ -67,21 +67,21 @@ static ttt_status watch(const struct bench_machine *machine, ttt_status (*work)(
         clocks += now.clock;
     }
     if (says) {
-        again->seconds = seconds / runs;
-        again->watts = (now.joules - first.joules) / seconds;
-        again->clock = clocks / runs;
-        again->limit_watts = now.limit_watts;
-        again->most_clock = now.most_clock;
+        conditions->seconds = seconds / runs;
+        conditions->watts = (now.joules - first.joules) / seconds;
+        conditions->clock = clocks / runs;
+        conditions->limit_watts = now.limit_watts;
+        conditions->most_clock = now.most_clock;
     }
     return TTT_OK;
 }
 
 ttt_status bench_machine_again(const struct bench_machine *machine, ttt_status (*work)(void *context),
-                               void *context, int runs, struct bench_again *again)
+                               void *context, int runs, struct bench_conditions *conditions)
 {
-    *again = (struct bench_again){0};
-    TRY(compare(machine, work, context, runs, &again->product_flops));
-    return watch(machine, work, context, again);
+    *conditions = (struct bench_conditions){0};
+    TRY(compare(machine, work, context, runs, &conditions->product_flops));
+    return watch(machine, work, context, conditions);
 }
 
 static double higher(double a, double b)

@@ -21,7 +21,7 @@ void bench_machine_close(struct bench_machine *machine);
 ttt_status bench_machine_finish(struct bench_machine *machine) __attribute__((warn_unused_result));
 
 /* What held work back when it ran again; zeros for what the device cannot say or needs not. */
-struct bench_again {
+struct bench_conditions {
     double product_flops; /* of matrix products in a run's time, at the rate before and after it */
     double seconds;       /* of a run */
     double watts, clock;  /* drawn, in Hz: the mean */
@@ -31,7 +31,7 @@ struct bench_again {
 /* Runs work again.  Where other work comes and goes: `runs` times, each between two matrix products, which
  * that slows alike; the median counts.  Where the device says what it draws: for about two seconds. */
 ttt_status bench_machine_again(const struct bench_machine *machine, ttt_status (*work)(void *context),
-                               void *context, int runs, struct bench_again *again)
+                               void *context, int runs, struct bench_conditions *conditions)
     __attribute__((warn_unused_result));
 
 /* The higher of both, so that a share of it flatters nobody; matmul_flops is that of the machine's dtype. */

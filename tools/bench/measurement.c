@@ -16,7 +16,7 @@ static json_t *real_or_null(double value)
 /* 0: not known. */
 static double share_beside(const struct bench_measurement *m)
 {
-    return m->again.product_flops > 0 ? m->flops / m->again.product_flops : 0;
+    return m->conditions.product_flops > 0 ? m->flops / m->conditions.product_flops : 0;
 }
 
 static json_t *shared_keys(const struct bench_measurement *m, const struct bench_machine *machine)
@@ -30,11 +30,11 @@ static json_t *shared_keys(const struct bench_measurement *m, const struct bench
         "threads", ttt_device_threads(machine->device), "batch", (json_int_t)m->batch, "runs", m->times.runs,
         "seconds", seconds, "fastest_seconds", m->times.fastest, "items_per_second",
         (double)m->batch / seconds, "flops_per_second", real_or_null(m->flops / seconds),
-        "share_beside_products", real_or_null(share_beside(m)), "watts", real_or_null(m->again.watts),
-        "limit_watts", real_or_null(m->again.limit_watts), "clock_hertz", real_or_null(m->again.clock),
-        "most_clock_hertz", real_or_null(m->again.most_clock), "matmul_flops_per_second", rates.matmul_flops,
-        "copy_bytes_per_second", rates.copy_bytes, "peak_bytes", (json_int_t)m->peak_bytes,
-        "predicted_peak_bytes", predicted);
+        "share_beside_products", real_or_null(share_beside(m)), "watts", real_or_null(m->conditions.watts),
+        "limit_watts", real_or_null(m->conditions.limit_watts), "clock_hertz",
+        real_or_null(m->conditions.clock), "most_clock_hertz", real_or_null(m->conditions.most_clock),
+        "matmul_flops_per_second", rates.matmul_flops, "copy_bytes_per_second", rates.copy_bytes,
+        "peak_bytes", (json_int_t)m->peak_bytes, "predicted_peak_bytes", predicted);
 }
 
 ttt_status bench_measurement_json(const struct bench_measurement *m, const struct bench_machine *machine,
@@ -53,11 +53,11 @@ ttt_status bench_measurement_json(const struct bench_measurement *m, const struc
 
 static void print_power(const struct bench_measurement *m, const char *items)
 {
-    const struct bench_again *again = &m->again;
+    const struct bench_conditions *conditions = &m->conditions;
     printf(
         "  power     %.0f of %.0f W allowed, %.0f of %.0f MHz, in runs for two seconds: %.3g J for %lld %s\n",
-        again->watts, again->limit_watts, again->clock * 1e-6, again->most_clock * 1e-6,
-        again->watts * again->seconds, (long long)m->batch, items);
+        conditions->watts, conditions->limit_watts, conditions->clock * 1e-6, conditions->most_clock * 1e-6,
+        conditions->watts * conditions->seconds, (long long)m->batch, items);
 }
 
 void bench_measurement_print(const struct bench_measurement *m, const struct bench_machine *machine)
@@ -72,10 +72,10 @@ void bench_measurement_print(const struct bench_measurement *m, const struct ben
     printf("  work      %s, %s: %.1f%% of the %s rate (the fastest run: %.1f%%)\n",
            output_si(m->flops, "FLOP").text, output_si(rate, "FLOP/s").text, 100 * rate / matmul,
            bench_machine_matmul(machine), 100 * m->flops / m->times.fastest / matmul);
-    if (m->again.product_flops > 0)
+    if (m->conditions.product_flops > 0)
         printf("  beside    %.1f%% of the %s rate that was measured before and after each run\n",
                100 * share_beside(m), bench_machine_matmul(machine));
-    if (m->again.watts > 0)
+    if (m->conditions.watts > 0)
         print_power(m, items);
 }
 

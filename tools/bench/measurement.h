@@ -14,7 +14,7 @@ struct bench_measurement {
     int64_t batch;                            /* items that `times` are for */
     struct bench_times times;                 /* of one batch */
     double flops;                             /* of one batch; 0: not counted */
-    struct bench_again again;                 /* of one batch */
+    struct bench_conditions conditions;       /* of one batch */
     int64_t peak_bytes, predicted_peak_bytes; /* predicted 0: nobody predicts it */
 };
 

@@ -21,7 +21,7 @@ struct bench {
     struct train_step step;
     int64_t steps;            /* taken so far */
     struct bench_times times; /* of a step */
-    struct bench_again again;
+    struct bench_conditions conditions;
     struct bench_peak before;
     int64_t peak;
     struct bench_profile profile;
@@ -57,7 +57,7 @@ static ttt_status measure(struct bench *b)
     TRY(b->noise.task.initialise(&b->noise, b->store, 0));
     TRY(bench_time(take_step, b, options->warmup, options->runs, &b->times));
     b->peak = bench_peak_end(&b->before);
-    TRY(bench_machine_again(&b->machine, take_step, b, b->times.runs, &b->again));
+    TRY(bench_machine_again(&b->machine, take_step, b, b->times.runs, &b->conditions));
     if (options->profile) {
         TRY(bench_profile_add(&b->profile, b->step.pass, b->times.runs, b->step.accumulate));
         if (b->step.update)
@@ -103,9 +103,9 @@ static ttt_status report(const struct bench *b)
 {
     char name[128];
     const int passes = b->step.accumulate;
-    struct bench_again again = b->again;
-    again.product_flops /= passes;
-    again.seconds /= passes;
+    struct bench_conditions conditions = b->conditions;
+    conditions.product_flops /= passes;
+    conditions.seconds /= passes;
     snprintf(name, sizeof name, "train %s", b->config->model.name);
     const struct bench_measurement m = {
         .name = name,
@@ -113,7 +113,7 @@ static ttt_status report(const struct bench *b)
         .batch = b->config->train.batch_size,
         .times = {b->times.runs, b->times.median / passes, b->times.fastest / passes},
         .flops = step_flops(&b->step) / passes,
-        .again = again,
+        .conditions = conditions,
         .peak_bytes = b->peak,
         .predicted_peak_bytes = b->before.before + train_step_memory(&b->step).total,
     };

@@ -28,7 +28,7 @@ struct bench {
         int views;
         struct bench_times times;
         double flops;
-        struct bench_again again;
+        struct bench_conditions conditions;
         struct view_renderer_memory memory;
         int64_t before, peak; /* bytes of the process */
         struct bench_profile profile;
@@ -117,7 +117,7 @@ static ttt_status measure_reconstruction(struct bench *b, int views, struct seri
     TRY(bench_time(reconstruct, b, b->options->warmup, b->options->runs, &s->times));
     s->before = before.before;
     s->peak = bench_peak_end(&before);
-    TRY(bench_machine_again(&b->machine, reconstruct, b, s->times.runs, &s->again));
+    TRY(bench_machine_again(&b->machine, reconstruct, b, s->times.runs, &s->conditions));
     return add_profile(b, s, b->renderer->reconstruct);
 }
 
@@ -137,7 +137,7 @@ static ttt_status measure_rendering(struct bench *b)
     TRY(bench_time(render, b, b->options->warmup, b->options->runs, &s->times));
     s->before = before.before;
     s->peak = bench_peak_end(&before);
-    TRY(bench_machine_again(&b->machine, render, b, s->times.runs, &s->again));
+    TRY(bench_machine_again(&b->machine, render, b, s->times.runs, &s->conditions));
     return add_profile(b, s, b->renderer->render);
 }
 
@@ -169,7 +169,7 @@ static struct bench_measurement measurement(const struct series *s, const char *
                                       .batch = s->views,
                                       .times = s->times,
                                       .flops = s->flops,
-                                      .again = s->again,
+                                      .conditions = s->conditions,
                                       .peak_bytes = s->peak,
                                       .predicted_peak_bytes = s->before + arena};
 }
