@@ -10,6 +10,8 @@
 #include "tests/ttt/op_bf16.h"
 #include "tests/ttt/op_guard.h"
 #include "ttt/base/random.h"
+#include "ttt/ops/pointwise/pointwise.h"
+#include "ttt/ops/symmetric/symmetric.h"
 
 enum { MOST = BATCH * K * EVEN };
 
@@ -180,6 +182,26 @@ static void gradients_stay_the_same(void **state)
         check_patterns(true, &places[k]);
 }
 
+/* s s^T - s / 2 + 2 I for s = b^T b: what is added equals its transpose, and no mirror image is computed. */
+static ttt_tensor quadratic(ttt_graph *g, const struct operands *x)
+{
+    ttt_tensor s = ttt_syrk(g, ttt_transpose(g, x->b, -1, -2), 0);
+    return ttt_add(g, ttt_scale(g, s, -0.5F), ttt_syrk(g, s, 2));
+}
+
+static void symmetric_products_absorb_symmetric_matrices(void **state)
+{
+    (void)state;
+    static const struct pattern p = {"s s^T - s / 2", quadratic, 0, false};
+    static const struct place places[] = {{TTT_CPU, TTT_F32, ODD, "symmetric:cpu"},
+                                          {TTT_CPU, TTT_F32, EVEN, ""},
+                                          {TTT_CPU, TTT_F32, EVEN, "symmetric:cblas"}};
+    for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+        check_pattern(&p, false, &places[k]);
+        check_pattern(&p, true, &places[k]);
+    }
+}
+
 /* The work is that of the nodes that are gone. */
 static void absorbed_work_is_counted(void **state)
 {
@@ -205,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_absorb_what_they_can_finish),
         cmocka_unit_test(gradients_stay_the_same),
+        cmocka_unit_test(symmetric_products_absorb_symmetric_matrices),
         cmocka_unit_test(absorbed_work_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
