@@ -25,18 +25,18 @@ ttt_status ttt_cuda_open(int index, ttt_device **device)
 bool ttt_device_at(int i, char name[TTT_DEVICE_NAME])
 {
     int count = 0;
-    ttt_status uncounted = ttt_cuda_count(&count);
-    bool there = true;
-    if (i == 0)
+    if (i == 0) {
         snprintf(name, TTT_DEVICE_NAME, "cpu");
-    else if (i == 1 && uncounted)
-        snprintf(name, TTT_DEVICE_NAME, "cuda");
-    else if (i > 0 && i <= count)
-        snprintf(name, TTT_DEVICE_NAME, "cuda:%d", i - 1);
-    else
-        there = false;
+        return true;
+    }
+    ttt_status uncounted = ttt_cuda_count(&count);
+    const bool unknown = uncounted && i == 1, known = i > 0 && i <= count;
     ttt_status_free(uncounted);
-    return there;
+    if (unknown)
+        snprintf(name, TTT_DEVICE_NAME, "cuda");
+    else if (known)
+        snprintf(name, TTT_DEVICE_NAME, "cuda:%d", i - 1);
+    return unknown || known;
 }
 
 /* The number behind "cuda:", 0 for "cuda" alone; -1 for another name. */

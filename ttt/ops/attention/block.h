@@ -28,7 +28,7 @@ struct attention_ahead {
     int count, next;
 };
 
-/* Adds `rows` rows of x, d elements each: all streams together are asked for with the next `tiles` tiles. */
+/* Adds `rows` rows of x, d elements each, a stream that takes its share of the next `tiles` tiles. */
 void attention_ask(struct attention_ahead *ahead, struct attention_matrix x, int64_t rows, int64_t d,
                    int64_t tiles);
 

@@ -9,8 +9,11 @@
 #include "ttt/ops/pointwise/formulas.h"
 #include "ttt/ops/pointwise/walk.h"
 
-/* A block is long enough for memory to guess what comes next. */
-enum { BLOCK = 1024, PARALLEL_BLOCKS = 4, MOST_VALUES = POINTWISE_MOST_INPUTS + POINTWISE_MOST_INSTRUCTIONS };
+enum {
+    BLOCK = 1024,        /* long enough for memory to guess what comes next */
+    PARALLEL_BLOCKS = 4, /* fewer are done faster than threads are woken */
+    MOST_VALUES = POINTWISE_MOST_INPUTS + POINTWISE_MOST_INSTRUCTIONS,
+};
 
 static void copy_run(float *restrict to, const float *restrict from, int64_t stride, int64_t count)
 {

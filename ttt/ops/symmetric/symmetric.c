@@ -107,7 +107,7 @@ struct ttt_symmetric_matrix ttt_symmetric_matrix_of(const ttt_launch *launch, in
     return (struct ttt_symmetric_matrix){.a = a + batch * s.n * s.k,
                                          .b = b ? b + batch * s.n * s.k : NULL,
                                          .c = c ? c + batch * s.n * s.n : NULL,
-                                         .even = !c || launch->in[2].symmetric,
+                                         .y_is_symmetric = !c || launch->in[2].symmetric,
                                          .y = (float *)launch->out[0].data + batch * s.n * s.n,
                                          .n = s.n,
                                          .k = s.k,

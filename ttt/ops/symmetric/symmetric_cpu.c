@@ -71,13 +71,13 @@ INLINE void finish_sums(const struct ttt_symmetric_matrix *p, int64_t row, int64
  * same bits. */
 static void finish_diagonal(const struct ttt_symmetric_matrix *p, int64_t first, int64_t rows)
 {
-    float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
-    if (p->even && !p->b && rows == WIDTH) {
+    if (p->y_is_symmetric && !p->b && rows == WIDTH) {
         finish_sums(p, first, WIDTH, first, WIDTH);
         for (int64_t i = first; i < first + WIDTH; i++)
             p->y[i * p->n + i] += p->shift;
         return;
     }
+    float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
     ttt_panel_pack(rows, rows, p->y + first * p->n + first, 1, p->n, mirrored);
     if (rows == WIDTH)
         finish_square(p, first, WIDTH, mirrored);
@@ -94,7 +94,8 @@ INLINE void finish_blocks(const struct ttt_symmetric_matrix *p, int64_t row, int
 }
 
 /* A whole block below the diagonal, and its mirror image, which has the same values. */
-static void finish_even(const struct ttt_symmetric_matrix *p, int64_t row, int64_t column, float *mirrored)
+static void finish_and_mirror(const struct ttt_symmetric_matrix *p, int64_t row, int64_t column,
+                              float *mirrored)
 {
     if (p->alpha != 1 || p->c)
         finish_sums(p, row, WIDTH, column, WIDTH);
@@ -109,8 +110,8 @@ static void finish_below(const struct ttt_symmetric_matrix *p, int64_t row, int6
 {
     float mirrored[WIDTH * WIDTH] __attribute__((aligned(64)));
     const bool whole = rows == WIDTH && columns == WIDTH;
-    if (whole && p->even) {
-        finish_even(p, row, column, mirrored);
+    if (whole && p->y_is_symmetric) {
+        finish_and_mirror(p, row, column, mirrored);
         return;
     }
     ttt_panel_pack(columns, rows, p->y + row * p->n + column, 1, p->n, mirrored);
@@ -178,7 +179,7 @@ static struct asked ask_ahead(const struct ttt_symmetric_matrix *p, int64_t firs
         ask(&asked, p->y + above, p->n, width, rows, tiles);
     if (last && p->c)
         ask(&asked, p->c + below, p->n, rows, width, tiles);
-    if (last && p->c && !p->even)
+    if (last && p->c && !p->y_is_symmetric)
         ask(&asked, p->c + above, p->n, width, rows, tiles);
     return asked;
 }

@@ -30,7 +30,7 @@ struct ttt_symmetric_size ttt_symmetric_size_of(const ttt_launch *launch);
 /* One matrix of a launch in f32. */
 struct ttt_symmetric_matrix {
     const float *a, *b, *c; /* (n, k), (n, k), (n, n); b, c: NULL where there are none */
-    bool even;              /* c equals its transpose, so that y does; or there is none */
+    bool y_is_symmetric;    /* as c is, or there is none */
     float *y;               /* (n, n) */
     int64_t n, k;
     float alpha, beta, shift;
